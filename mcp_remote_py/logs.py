@@ -107,7 +107,7 @@ def _open_log_file(path: str, stdout: int) -> int:
     """
     is_device = _DEVICE.fullmatch(path) is not None
     # O_NONBLOCK: a FIFO nobody reads is an error now instead of a hang.
-    flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
+    flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     if not is_device:
         flags |= os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     try:

@@ -81,7 +81,12 @@ def _look(path: str, now: Callable[[], float]) -> tuple[bytes, float]:
 def _open_regular(path: str) -> BinaryIO:
     # Without waiting: a pipe may never end, and nobody may ever open its other side.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags)
+    try:
+        descriptor = os.open(path, flags)
+    except PermissionError:  # Windows says so of every folder
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from None
+        raise
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
         return os.fdopen(descriptor, "rb")

@@ -54,6 +54,7 @@ from tests.interop import table as interop
 from tests.interop.networks import table as networks
 from tests.marks import collect
 from tests.matrix import cells
+from tests.platforms import branches as platforms
 from tests.reports import REPORTS
 
 OPTIONS = ROOT / "docs" / "options.md"
@@ -68,6 +69,7 @@ SEEN_AT_HOSTS = ROOT / "tests" / "interop" / "hosts.json"
 SEEN_AT_INSTALLED = ROOT / "tests" / "interop" / "installed" / "seen.json"
 SYSTEMS = ROOT / "docs" / "systems.md"
 NETWORKS = ROOT / "docs" / "networks.md"
+PLATFORMS = ROOT / "docs" / "platforms.md"
 SIDE_BY_SIDE = ROOT / "docs" / "side-by-side.md"
 PERFORMANCE = ROOT / "docs" / "performance.md"
 MANUAL = ROOT / "man" / "mcp-remote-py.1"
@@ -511,6 +513,7 @@ PIECES = {
         "options": render_options,
     },
     CHECKED: {"faults": faults.render},
+    PLATFORMS: {"platforms": platforms.render},
     MCP_REMOTE: {"mcp-remote": npm_options.render},
     LOOPS: {
         "numbers": render_numbers,

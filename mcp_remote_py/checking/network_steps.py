@@ -34,7 +34,7 @@ from mcp_remote_py.diagnosis.steps import CheckStep, StepState
 from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.net.connect import connect, resolve
 from mcp_remote_py.net.faults import Fault
-from mcp_remote_py.net.mapping import describe_error, explain, find_cause
+from mcp_remote_py.net.mapping import UNKNOWN_NAME, describe_error, explain, find_cause
 from mcp_remote_py.net.proxy import connect_through
 from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.settings.http_proxy import HttpProxy
@@ -48,7 +48,6 @@ LEAST_ALERT_PATIENCE = 0.3
 
 _DER = 2  # `_ssl.ENCODING_DER`
 _NAME_CODES = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
-_UNKNOWN_NAME = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 
 
 async def check_network(
@@ -135,7 +134,7 @@ class _Way:
             async with asyncio.timeout(self._left()):
                 self._addresses = await resolve(host, self._server.port, family)
         except socket.gaierror as error:
-            is_unknown = error.errno in _UNKNOWN_NAME
+            is_unknown = error.errno in UNKNOWN_NAME
             return describe_no_name(host, error.strerror or "", is_unknown=is_unknown)
         except OSError:  # a time-out is one
             return describe_no_name(host, "no answer in time", is_unknown=False)

@@ -227,11 +227,18 @@ def _write_error(
 
 
 def _write(stream: TextIO | None, text: str) -> None:
-    """Writes `text` where someone may read it: a closed stream is not a reason to fail."""
+    """Writes `text` where someone may read it: a closed stream is not a reason to fail.
+
+    Windows' encoding of a pipe has a few hundred characters: others are written by their numbers.
+    """
     if stream is None:
         return
     try:
-        stream.write(text)
+        try:
+            stream.write(text)
+        except UnicodeEncodeError:
+            encoding = stream.encoding or "ascii"
+            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
     except (OSError, ValueError):
         return

@@ -6,6 +6,7 @@ What few starts need is imported when it is read. Must not know any option.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -108,7 +109,7 @@ def read_aws_profile(text: str, reading: Reading) -> str:
 def read_command(form: str) -> Read:
     """The words of a command; `form` says what to give instead of nothing."""
     return lambda text, reading: words.split_command(
-        text, reading.environment, reading.option, form, windows=os.name == "nt"
+        text, reading.environment, reading.option, form, windows=sys.platform == "win32"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
@@ -20,26 +21,40 @@ def build_console(
 ) -> Console:
     """The console; `write` writes to stdout, whatever became of it."""
     at_terminal = _is_terminal(stdout)
+
+    def console() -> bool:
+        return stdout is not None and _prepare_console(stdout)
+
     return Console(
         write,
         str if stdin is None else stdin.readline,
         is_interactive=at_terminal and _is_terminal(stdin),
-        has_colour=at_terminal and understands_styles(environment, os.name),
+        has_colour=at_terminal and understands_styles(environment, sys.platform, console),
         width=width_of(stdout, environment),
     )
 
 
-def understands_styles(environment: Mapping[str, str], system: str) -> bool:
+def understands_styles(
+    environment: Mapping[str, str], platform: str, prepare_console: Callable[[], bool]
+) -> bool:
     """Whether the terminal of that environment shows styles, and the person wants them.
 
-    `system` as `os.name`. NO_COLOR as in https://no-color.org: any value but an empty one.
+    `platform` as of `sys`. `prepare_console` is for Windows, whose console shows escape sequences
+    as text until it is told not to; it says whether that worked. NO_COLOR as in
+    https://no-color.org: any value but an empty one.
     """
     if environment.get("NO_COLOR") or environment.get("TERM") == "dumb":
         return False
-    # Windows' old console shows escape sequences as text; the Terminal and others name themselves.
-    return system != "nt" or any(
-        environment.get(name) for name in ("WT_SESSION", "TERM", "ANSICON", "TERM_PROGRAM")
-    )
+    return platform != "win32" or prepare_console()
+
+
+def _prepare_console(stream: TextIO) -> bool:
+    from mcp_remote_py.windows import load_kernel32, show_styles
+
+    try:
+        return show_styles(load_kernel32(), stream.fileno())
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 _COLUMNS_DIGITS = 9

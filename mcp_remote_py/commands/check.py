@@ -425,6 +425,7 @@ def _write_new(path: str, text: str) -> None:
         UsageError: it cannot be written.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    flags |= getattr(os, "O_BINARY", 0)  # else Windows writes two characters for an end of line
     try:
         descriptor = os.open(path, flags, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:

@@ -53,8 +53,11 @@ LOOK_GRACE = 1.0
 PAGES_LOOKED_AT = 10
 """Pages of tools that are read."""
 
-END_KEY = "Ctrl+Z and Enter" if sys.platform == "win32" else "Ctrl+D"
-"""The keys that end the input at a terminal."""
+
+def end_key(platform: str) -> str:
+    """The keys that end the input at a terminal; `platform` as of `sys`."""
+    return "Ctrl+Z and Enter" if platform == "win32" else "Ctrl+D"
+
 
 _GREETING = {
     "protocolVersion": NEWEST_HANDSHAKE,
@@ -180,7 +183,7 @@ async def look_beside(
     extra = "aws" if settings.aws is not None and settings.aws.reads_files else ""
     named = (*variables, *settings.network.variables_for(settings.server))
     needed = show_variables(named, environment)
-    for line in describe_found(found, settings.entry_words, END_KEY, needed, extra):
+    for line in describe_found(found, settings.entry_words, end_key(sys.platform), needed, extra):
         say(line)
     await running
     return status_of(found)

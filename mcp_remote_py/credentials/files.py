@@ -17,13 +17,15 @@ import stat
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mcp_remote_py.errors import StoreError
 from mcp_remote_py.randomness import RandomBytes
 
 if TYPE_CHECKING:
     from pathlib import Path  # `logs` needs this module at every start, and no path
+
+T = TypeVar("T")
 
 logger = logging.getLogger("mcp_remote_py.credentials")
 
@@ -59,70 +61,78 @@ def make_private(folder: Path) -> None:
         if not folder.is_dir():
             for each in (*reversed(folder.parents), folder):
                 each.mkdir(mode=0o700, exist_ok=True)
-        _claim(folder.parent, 0o002, or_roots=True)
-        _claim(folder, 0o077, or_roots=False)
+        claim_folder(folder.parent, 0o002, or_roots=True)
+        claim_folder(folder, 0o077, or_roots=False)
     except OSError as error:
         raise _unusable(folder, "be made private", error) from None
 
 
-if sys.platform == "win32":
-    # The folder is the person's own, and so are the rights of what is in it.
+AskFileUser = Callable[[], int]
+"""Tells who we are to the file system (`os.geteuid`)."""
+ASK_FILE_USER: AskFileUser | None = getattr(os, "geteuid", None)
+"""None on Windows: files have no such number there, nor a mode that says who may read them. Theirs
+are the rights of the folder, which is the person's own."""
 
-    def _claim(folder: Path, forbidden: int, *, or_roots: bool) -> None:
-        pass
 
-    def describe_strangeness(status: os.stat_result) -> str:
-        """Nothing is strange here."""
+def claim_folder(
+    folder: Path, forbidden: int, *, or_roots: bool, ask_user: AskFileUser | None = ASK_FILE_USER
+) -> None:
+    """Takes the `forbidden` permissions away from a folder that is ours.
+
+    A link to it is fine where it is ours, too: people keep such folders elsewhere.
+
+    Raises:
+        OSError: it cannot be asked or changed.
+        StoreError: it is another user's.
+    """
+    if ask_user is None:
+        return
+    user = ask_user()
+    status = folder.stat()
+    owners = {user, 0} if or_roots else {user}
+    if status.st_uid not in owners or folder.lstat().st_uid not in {user, 0}:
+        raise StoreError(f"{folder} belongs to another user and is not used.", hint=_HINT)
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & forbidden and status.st_uid == user and not (or_roots and mode & 0o1000):
+        folder.chmod(mode & ~forbidden)
+        if folder.stat().st_mode & forbidden:
+            _say_open(folder)
+        else:
+            logger.warning("The folder %s was open to other users; now it is yours alone.", folder)
+
+
+@functools.cache
+def _say_open(folder: Path) -> None:
+    """Once: it stays so."""
+    logger.warning(
+        "The folder %s is open to other users: the disk it is on does not support permissions.",
+        folder,
+    )
+
+
+def describe_strangeness(
+    status: os.stat_result, ask_user: AskFileUser | None = ASK_FILE_USER
+) -> str:
+    """Says why an open file cannot be ours, "" where it can."""
+    if not stat.S_ISREG(status.st_mode):
+        return "is not a plain file"
+    if ask_user is None:
         return ""
+    if status.st_uid != ask_user():
+        return "belongs to another user"
+    if status.st_nlink > 1:
+        return "has a second name (a hard link)"
+    return ""
 
-    def close_to_others(descriptor: int, status: os.stat_result) -> bool:
-        """There is nothing to do here."""
+
+def close_to_others(
+    descriptor: int, status: os.stat_result, ask_user: AskFileUser | None = ASK_FILE_USER
+) -> bool:
+    """Takes away what others may do with an open file; whether that has changed anything."""
+    if ask_user is None or not status.st_mode & 0o077:
         return False
-else:
-
-    def _claim(folder: Path, forbidden: int, *, or_roots: bool) -> None:
-        """Takes the `forbidden` permissions away from a folder that is ours.
-
-        A link to it is fine where it is ours, too: people keep such folders elsewhere.
-        """
-        status = folder.stat()
-        owners = {os.geteuid(), 0} if or_roots else {os.geteuid()}
-        if status.st_uid not in owners or folder.lstat().st_uid not in {os.geteuid(), 0}:
-            raise StoreError(f"{folder} belongs to another user and is not used.", hint=_HINT)
-        mode = stat.S_IMODE(status.st_mode)
-        if mode & forbidden and status.st_uid == os.geteuid() and not (or_roots and mode & 0o1000):
-            folder.chmod(mode & ~forbidden)
-            if folder.stat().st_mode & forbidden:
-                _say_open(folder)
-            else:
-                logger.warning(
-                    "The folder %s was open to other users; now it is yours alone.", folder
-                )
-
-    @functools.cache
-    def _say_open(folder: Path) -> None:
-        """Once: it stays so."""
-        logger.warning(
-            "The folder %s is open to other users: the disk it is on does not support permissions.",
-            folder,
-        )
-
-    def describe_strangeness(status: os.stat_result) -> str:
-        """Says why an open file cannot be ours, "" where it can."""
-        if not stat.S_ISREG(status.st_mode):
-            return "is not a plain file"
-        if status.st_uid != os.geteuid():
-            return "belongs to another user"
-        if status.st_nlink > 1:
-            return "has a second name (a hard link)"
-        return ""
-
-    def close_to_others(descriptor: int, status: os.stat_result) -> bool:
-        """Takes away what others may do with an open file; whether that has changed anything."""
-        if not status.st_mode & 0o077:
-            return False
-        os.fchmod(descriptor, 0o600)
-        return not os.fstat(descriptor).st_mode & 0o077
+    os.chmod(descriptor, 0o600)
+    return not os.fstat(descriptor).st_mode & 0o077
 
 
 class Draft:
@@ -250,14 +260,60 @@ def replace(
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes a replacement outlive a power cut; Windows has no such call, and some disks refuse."""
-    if os.name == "posix":
-        with contextlib.suppress(OSError):
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+    """Makes a replacement outlive a power cut; Windows opens no folder, and some disks refuse."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def be_patient(
+    action: Callable[[], T],
+    pause: Callable[[float], None] = time.sleep,
+    platform: str = sys.platform,
+) -> T:
+    """What `action` gives; asked again for a second where Windows says that others use the file.
+
+    It says so of a file that is just being replaced or looked at by a virus scanner. An action of
+    the C library (`os.open`) does not tell that from a missing right.
+
+    Raises:
+        OSError: it does not work, also not later.
+    """
+    for wait in REPLACE_WAITS:
+        try:
+            return action()
+        except PermissionError:
+            if platform != "win32":
+                raise
+        pause(wait)
+    return action()
+
+
+def open_at_once(
+    path: Path,
+    flags: int,
+    open_file: Callable[[Path, int, int], int] = os.open,
+    pause: Callable[[float], None] = time.sleep,
+    platform: str = sys.platform,
+) -> int:
+    """A descriptor as of `os.open`, with mode 0600 where the file is made.
+
+    Raises:
+        OSError: it cannot be opened; IsADirectoryError where Windows says that of a folder.
+    """
+
+    def act() -> int:
+        try:
+            return open_file(path, flags, 0o600)
+        except PermissionError:
+            if platform == "win32" and path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from None
+            raise
+
+    return be_patient(act, pause, platform)
 
 
 def open_private(path: Path, flags: int) -> int:
@@ -267,7 +323,7 @@ def open_private(path: Path, flags: int) -> int:
         OSError: it is not there, or cannot be opened.
         StoreError: another user may have prepared it.
     """
-    descriptor = os.open(path, flags | _NOT_FOLLOWED, 0o600)  # nor inherited (PEP 446)
+    descriptor = open_at_once(path, flags | _NOT_FOLLOWED)  # nor inherited (PEP 446)
     try:
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
@@ -346,7 +402,7 @@ def delete(path: Path) -> bool:
         StoreError: it cannot be deleted.
     """
     try:
-        path.unlink()
+        be_patient(path.unlink)
     except FileNotFoundError:
         return False
     except OSError as error:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 from mcp_remote_py.channel import Clock
 from mcp_remote_py.credentials.files import make_private, open_private
@@ -24,7 +25,7 @@ WAIT_FACTOR = 1.5
 """Seconds between two looks at a lock that others hold; each wait is that much longer."""
 
 
-CAN_BE_SHARED: bool = os.name == "posix"
+CAN_BE_SHARED: bool = sys.platform != "win32"
 """Whether a lock can be held together with a child; Windows ties one to its process."""
 
 
@@ -107,7 +108,7 @@ def _take(path: Path, *, wait: bool) -> int | None:
         # Not inheritable: a child that outlives us does not hold it.
         descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
         try:
-            if _lock(descriptor, wait=wait) and _is_still(path, descriptor):
+            if _locks.lock(descriptor, wait=wait) and _is_still(path, descriptor):
                 descriptor, taken = -1, descriptor
                 return taken
             return None
@@ -124,7 +125,7 @@ def _take(path: Path, *, wait: bool) -> int | None:
 def _free(descriptor: int) -> None:
     """Unlocks first: a child that is just being started may have a copy of the descriptor."""
     with contextlib.suppress(OSError):
-        _unlock(descriptor)
+        _locks.unlock(descriptor)
     _close(descriptor)
 
 
@@ -142,30 +143,56 @@ def _is_still(path: Path, descriptor: int) -> bool:
         return False
 
 
-if sys.platform == "win32":
-    import msvcrt
+class FileLocks:
+    """The locks of POSIX systems, on a whole file; `system` is the module `fcntl`."""
 
-    def _lock(descriptor: int, *, wait: bool) -> bool:
-        """Locks the first byte, which need not exist; waiting means ten seconds here."""
+    def __init__(self, system: Any) -> None:
+        self._system = system
+
+    def lock(self, descriptor: int, *, wait: bool) -> bool:
+        """Whether it is ours now; False where it is somebody else's."""
+        flags = self._system.LOCK_EX | (0 if wait else self._system.LOCK_NB)
         try:
-            msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+            self._system.flock(descriptor, flags)
+        except BlockingIOError:
+            return False
+        return True
+
+    def unlock(self, descriptor: int) -> None:
+        """Gives it back."""
+        self._system.flock(descriptor, self._system.LOCK_UN)
+
+
+class ByteLocks:
+    """The locks of Windows, on the first byte, which need not exist; `system` is `msvcrt`.
+
+    They begin where the file is read or written next, which nobody does.
+    """
+
+    def __init__(self, system: Any) -> None:
+        self._system = system
+
+    def lock(self, descriptor: int, *, wait: bool) -> bool:
+        """As `FileLocks.lock`; waiting means ten seconds here."""
+        kind = self._system.LK_LOCK if wait else self._system.LK_NBLCK
+        try:
+            self._system.locking(descriptor, kind, 1)
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EDEADLK):  # held, and held all the time
                 return False
             raise
         return True
 
-    def _unlock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+    def unlock(self, descriptor: int) -> None:
+        """Gives it back."""
+        self._system.locking(descriptor, self._system.LK_UNLCK, 1)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _locks: FileLocks | ByteLocks = ByteLocks(msvcrt)
 else:
     import fcntl
 
-    def _lock(descriptor: int, *, wait: bool) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _unlock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    _locks: FileLocks | ByteLocks = FileLocks(fcntl)

@@ -123,13 +123,13 @@ class _Record(SessionRecord, frozen=True, omit_defaults=True):
     """Records of the first version do not name theirs."""
 
 
-def state_directory(environment: Mapping[str, str]) -> Path:
+def state_directory(environment: Mapping[str, str], platform: str = sys.platform) -> Path:
     """The folder of the records: the variable's, else the platform's for local state."""
     named = environment.get(DIRECTORY_VARIABLE)
     if named:
         return Path(named) / "mcp-remote-py"
     state, home = environment.get("XDG_STATE_HOME", ""), environment.get("HOME", "")
-    if sys.platform == "linux" and (state or home).startswith("/") and state == state.strip():
+    if platform == "linux" and (state or home).startswith("/") and state == state.strip():
         # What platformdirs says as well; to be told so costs 5 of the 120 ms of a start.
         return Path(state or f"{home}/.local/state") / "mcp-remote-py"
     import platformdirs

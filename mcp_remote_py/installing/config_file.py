@@ -11,13 +11,12 @@ import contextlib
 import errno
 import os
 import stat
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
-from mcp_remote_py.credentials.files import REPLACE_WAITS, Draft
+from mcp_remote_py.credentials.files import Draft, open_at_once
 from mcp_remote_py.credentials.lock import hold_blocking
 from mcp_remote_py.errors import StoreError
 from mcp_remote_py.hosts.broken_config import BrokenConfig
@@ -25,8 +24,6 @@ from mcp_remote_py.hosts.config_bytes import MAX_CONFIG_BYTES
 from mcp_remote_py.installing.obstacles import find_obstacle
 from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.values import Value
-
-T = TypeVar("T")
 
 MAX_EDITS = 5
 """Times an edit is made anew because somebody else has written the file meanwhile."""
@@ -42,8 +39,10 @@ _OPEN = (
     | getattr(os, "O_NONBLOCK", 0)  # a FIFO may take for ever
     | getattr(os, "O_BINARY", 0)
 )
-_SHARING_VIOLATIONS = (5, 32, 33)
-"""Of Windows: access denied (also to a file that is being replaced), file or part of it in use."""
+
+
+_CHANGE_OWNER: Callable[[int, int, int], None] | None = getattr(os, "fchown", None)
+"""None on Windows."""
 
 
 class ConfigEdit(Value, frozen=True):
@@ -168,7 +167,7 @@ def _replace(
     try:
         draft.write(after)
         if status is not None and before is not None:
-            in_place = not _take_over(draft.descriptor, status, target) or status.st_nlink > 1
+            in_place = not keep_rights(draft.descriptor, status, target) or status.st_nlink > 1
             backup = _back_up(target, before, status, unique)
         if _read_if_there(target, pause) != before:
             raise _ChangedMeanwhile
@@ -211,27 +210,11 @@ def _read_if_there(path: Path, pause: Callable[[float], None]) -> bytes | None:
 
 
 def _read(path: Path, pause: Callable[[float], None]) -> bytes:
-    descriptor = be_patient(lambda: os.open(path, _OPEN), pause)
+    descriptor = open_at_once(path, _OPEN, pause=pause)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "It is not a plain file")
         return file.read(MAX_CONFIG_BYTES + 1)
-
-
-def be_patient(action: Callable[[], T], pause: Callable[[float], None]) -> T:
-    """What `action` gives; asked again for a second where Windows says that others use the file.
-
-    Raises:
-        OSError: it does not work, also not later.
-    """
-    for wait in REPLACE_WAITS:
-        try:
-            return action()
-        except OSError as error:
-            if getattr(error, "winerror", 0) not in _SHARING_VIOLATIONS:
-                raise
-        pause(wait)
-    return action()
 
 
 def _make_folders(folder: Path) -> list[Path]:
@@ -244,32 +227,29 @@ def _make_folders(folder: Path) -> list[Path]:
     return made
 
 
-if sys.platform != "win32":
+def keep_rights(descriptor: int, status: os.stat_result, source: Path, system: Any = os) -> bool:
+    """Gives a new file mode, owner and attributes of the old one; whether no right is lost.
 
-    def _take_over(descriptor: int, status: os.stat_result, source: Path) -> bool:
-        """Gives a new file mode, owner and attributes of the old one; whether no right is lost.
-
-        Where the group cannot stay, one is lost if the group may do more than all others.
-        """
-        mode = stat.S_IMODE(status.st_mode)
-        is_whole = True
-        try:
-            os.fchown(descriptor, status.st_uid, status.st_gid)
-        except OSError:
-            is_whole = not (mode & 0o070) & ~((mode & 0o007) << 3)
-        if is_whole:
-            os.fchmod(descriptor, mode)
-        if sys.platform == "linux":
-            with contextlib.suppress(OSError):
-                for name in os.listxattr(source):
-                    with contextlib.suppress(OSError):
-                        os.setxattr(descriptor, name, os.getxattr(source, name))
-        return is_whole
-else:
-
-    def _take_over(descriptor: int, status: os.stat_result, source: Path) -> bool:
-        """The rights come from the folder here."""
+    Where the group cannot stay, one is lost if the group may do more than all others. `system` is
+    the module `os`: on Windows, where the rights come from the folder, it knows of no owner; and
+    of attributes on Linux alone.
+    """
+    if not hasattr(system, "fchown"):
         return True
+    mode = stat.S_IMODE(status.st_mode)
+    is_whole = True
+    try:
+        system.fchown(descriptor, status.st_uid, status.st_gid)
+    except OSError:
+        is_whole = not (mode & 0o070) & ~((mode & 0o007) << 3)
+    if is_whole:
+        system.fchmod(descriptor, mode)
+    if hasattr(system, "listxattr"):
+        with contextlib.suppress(OSError):
+            for name in system.listxattr(source):
+                with contextlib.suppress(OSError):
+                    system.setxattr(descriptor, name, system.getxattr(source, name))
+    return is_whole
 
 
 class _Backup(Value, frozen=True):
@@ -295,9 +275,9 @@ def _back_up(target: Path, content: bytes, status: os.stat_result, unique: str) 
     draft = Draft(name, name.with_name(f"{name.name}.{unique}{DRAFT_ENDING}"), DRAFT_ENDING)
     try:
         draft.write(content)
-        if sys.platform != "win32":
+        if _CHANGE_OWNER is not None:
             with contextlib.suppress(OSError):
-                os.fchown(draft.descriptor, status.st_uid, -1)
+                _CHANGE_OWNER(draft.descriptor, status.st_uid, -1)
         draft.commit()
     except BaseException:
         draft.discard()
@@ -314,7 +294,7 @@ def _has(path: Path, content: bytes) -> bool:
 
 def _write_in_place(target: Path, content: bytes) -> None:
     """Not in one step: who is killed meanwhile leaves the old content in the back-up alone."""
-    descriptor = os.open(target, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+    descriptor = open_at_once(target, os.O_WRONLY | getattr(os, "O_BINARY", 0))
     try:
         rest = memoryview(content)
         while rest:

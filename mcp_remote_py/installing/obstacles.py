@@ -7,11 +7,14 @@ what the file holds, nor whose configuration it is.
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import shlex
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from mcp_remote_py.values import Value
 
@@ -23,32 +26,37 @@ class Obstacle(Value, frozen=True):
     hint: str
 
 
-if sys.platform == "win32":
+def is_read_only_disk(path: Path, system: Any = os) -> bool:
+    """Whether nothing on its disk may be changed; `system` is the module `os`.
 
-    def _is_on_read_only_disk(path: Path) -> bool:
-        return False
+    Windows does not tell: what is not writable there is told as read-only itself.
+    """
+    return hasattr(system, "statvfs") and bool(system.statvfs(path).f_flag & system.ST_RDONLY)
 
-    def _this_user() -> int:
-        return 0
 
-    def _name_of(user: int) -> str:
+_ASK_USER: Callable[[], int] = getattr(os, "geteuid", int)
+"""On Windows every file is of the user 0, as we are."""
+
+
+def name_of(user: int, find_module: Callable[[str], Any] = importlib.import_module) -> str:
+    """As the person knows it, and as `chown` takes it."""
+    try:
+        return find_module("pwd").getpwuid(user).pw_name
+    except (KeyError, ImportError):
         return str(user)
-else:
 
-    def _is_on_read_only_disk(path: Path) -> bool:
-        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
-    def _this_user() -> int:
-        return os.geteuid()
+def unlock_command(path: Path, mode: str, flags: int, platform: str) -> str:
+    """What gives the person a right to their own file.
 
-    def _name_of(user: int) -> str:
-        """As the person knows it, and as `chown` takes it."""
-        import pwd
-
-        try:
-            return pwd.getpwuid(user).pw_name
-        except KeyError:
-            return str(user)
+    `mode` is as for `chmod`, `flags` are `st_flags`, `platform` is as of `sys`. macOS has locked
+    files, which no mode opens; Windows has only a mark that says read-only.
+    """
+    if platform == "win32":
+        return f'attrib -r "{path}"'
+    if platform == "darwin" and flags & stat.UF_IMMUTABLE:  # Finder's "Locked"
+        return f"chflags nouchg {shlex.quote(str(path))}"
+    return f"chmod {mode} {shlex.quote(str(path))}"
 
 
 def find_obstacle(
@@ -56,7 +64,7 @@ def find_obstacle(
     *,
     changes: bool,
     by_link: bool = False,
-    is_on_read_only_disk: Callable[[Path], bool] = _is_on_read_only_disk,
+    is_on_read_only_disk: Callable[[Path], bool] = is_read_only_disk,
 ) -> Obstacle | None:
     """What is in the way of reading a file, or where it `changes`, of putting another in its place.
 
@@ -104,7 +112,7 @@ class _Place:
     @property
     def is_foreign(self) -> bool:
         """Whether another user than root has to do with one of somebody else."""
-        return self._status.st_uid != _this_user() != 0
+        return self._status.st_uid != _ASK_USER() != 0
 
     @property
     def is_writable(self) -> bool:
@@ -118,9 +126,10 @@ class _Place:
             hint = "Make that disk writable, and run the command again."
             return Obstacle(f"{subject} is on a disk that is read-only.", hint)
         if self.is_foreign:
-            owner = _name_of(self._status.st_uid)
+            owner = name_of(self._status.st_uid)
             return Obstacle(f"{subject} belongs to {owner}.", self._claim(owner, path))
-        command = f'attrib -r "{self._path}"' if sys.platform == "win32" else f"chmod {mode} {path}"
+        flags = getattr(self._status, "st_flags", 0)  # Linux does not tell any
+        command = unlock_command(self._path, mode, flags, sys.platform)
         return Obstacle(f"{subject} is {state}.", f"To change that: {command}")
 
     def _claim(self, owner: str, path: str) -> str:
@@ -130,6 +139,6 @@ class _Place:
                 "Change it with the program that has made the link, or put a file of yours in the"
                 " place of the link."
             )
-        if self._path.parent.stat().st_uid == _this_user():
-            return f"To make it yours: sudo chown {_name_of(_this_user())} {path}"
+        if self._path.parent.stat().st_uid == _ASK_USER():
+            return f"To make it yours: sudo chown {name_of(_ASK_USER())} {path}"
         return f"Run the command as {owner}."

@@ -28,23 +28,31 @@ def look_around(
     return Surroundings(
         prefix=prefix,
         python=python,
-        own_command=_find_own(environment, prefix, python),
+        own_command=_find_own(environment, prefix, python, this_system()),
         uvx=_find_runner("uvx", environment),
         pipx=_find_runner("pipx", environment),
         direct_url=_read_direct_url(),
     )
 
 
-def _find_own(environment: Mapping[str, str], prefix: str, python: str) -> str:
+def commands_beside(python: Path, system: System) -> list[Path]:
+    """Where our command may be, by the Python that runs it."""
+    if system is not System.WINDOWS:
+        return [python.parent / PACKAGE_NAME]
+    # In an environment Python lies among the programs, else above them.
+    name = f"{PACKAGE_NAME}.exe"
+    return [python.parent / name, python.parent / "Scripts" / name]
+
+
+def _find_own(environment: Mapping[str, str], prefix: str, python: str, system: System) -> str:
     on_path = shutil.which(PACKAGE_NAME, path=environment.get("PATH", ""))
     here = os.path.join(os.path.realpath(prefix), "")
     # A link in a folder for programs stays where it is when an upgrade makes the environment anew.
     if on_path and os.path.realpath(on_path).startswith(here):
         return os.path.abspath(on_path)
-    ending = ".exe" if sys.platform == "win32" else ""
-    beside = Path(python).parent / f"{PACKAGE_NAME}{ending}"
-    if beside.is_file():
-        return str(beside)
+    for beside in commands_beside(Path(python), system):
+        if beside.is_file():
+            return str(beside)
     return os.path.abspath(on_path) if on_path else ""
 
 

@@ -11,7 +11,7 @@ import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import zip_longest
-from typing import cast
+from typing import Any, cast
 
 from mcp_remote_py.net.faults import ConnectTimeout, NotConnected, TurnedAway
 from mcp_remote_py.net.mapping import describe_error
@@ -21,19 +21,30 @@ HAPPY_EYEBALLS_DELAY = 0.25
 """Seconds until the next address is tried beside a silent one (RFC 8305 §5): a network whose
 IPv6 drops packets must not cost a connection (field note 31)."""
 
-KEEPALIVE_PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
-"""Seconds, seconds, count: a peer that vanished without a word (a balancer that dropped the
-connection, a laptop that slept) is noticed by the kernel, at no cost to us while idle."""
-
-_OPTIONS = (
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-    *(
-        (socket.IPPROTO_TCP, getattr(socket, name), value)
-        for name, value in KEEPALIVE_PROBES
-        if hasattr(socket, name)
-    ),
+KEEPALIVE_PROBES = (
+    (("TCP_KEEPIDLE", "TCP_KEEPALIVE"), 60),
+    (("TCP_KEEPINTVL",), 15),
+    (("TCP_KEEPCNT",), 4),
 )
+"""Seconds, seconds, count: a peer that vanished without a word (a balancer that dropped the
+connection, a laptop that slept) is noticed by the kernel, at no cost to us while idle.
+
+Of the names of each the first that is there is taken: macOS has another for the first of them."""
+
+
+def socket_options(system: Any) -> list[tuple[int, int, int]]:
+    """What every connection is told: level, option, value. `system` is the module `socket`."""
+    options = [
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    ]
+    for names, value in KEEPALIVE_PROBES:
+        known = [getattr(system, name) for name in names if hasattr(system, name)]
+        options += [(socket.IPPROTO_TCP, option, value) for option in known[:1]]
+    return options
+
+
+_OPTIONS = socket_options(socket)
 
 Resolve = Callable[[str, int, socket.AddressFamily], Awaitable[Sequence[str]]]
 """The addresses of a host, the preferred first; raises OSError where it has none."""

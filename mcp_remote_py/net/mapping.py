@@ -93,11 +93,18 @@ def _explain_no_connection(error: NotConnected, peer: _Peer, reason: str) -> Not
         hint=_PROXY_HINT if peer.is_proxy else _CONNECT_HINT,
     )
     look_up = find_cause(error, socket.gaierror)
-    is_unknown = look_up is not None and look_up.errno in _UNKNOWN_NAME
+    is_unknown = look_up is not None and look_up.errno in UNKNOWN_NAME
     return mapped.as_certain() if is_unknown or isinstance(error, TurnedAway) else mapped
 
 
-_UNKNOWN_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+WINSOCK_BASE = 10000
+"""The numbers of Windows' sockets, as errno too; no other system's are as large."""
+WSANO_DATA = 11004
+"""Windows' own for a name that has no address; Python does not name it."""
+
+UNKNOWN_NAME = frozenset(
+    {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME), WSANO_DATA}
+)
 """Of getaddrinfo (RFC 3493 §6.1): the answer is that there is none. EAI_AGAIN is not one."""
 
 _ILLEGAL_HINT = "Check the URL. If it is right, the server or a proxy on the way has a fault."
@@ -130,6 +137,32 @@ def describe_error(error: Exception) -> str:
     if isinstance(error, socket.gaierror):
         return f"its name cannot be looked up ({error.strerror})"
     if isinstance(error, OSError) and error.errno is not None:
-        # OpenSSL's errors are OSErrors, but their numbers are not the system's.
-        return str(error) if isinstance(error, ssl.SSLError) else os.strerror(error.errno)
+        if isinstance(error, ssl.SSLError):
+            return str(error)  # it is an OSError, but its numbers are not the system's
+        # Windows' own words are in the person's language; some of its numbers have no `errno`.
+        number = getattr(error, "winerror", None) or error.errno
+        is_of_windows = number != error.errno or number >= WINSOCK_BASE
+        meant = _MEANT_ON_WINDOWS.get(number) if is_of_windows else None
+        return meant or os.strerror(error.errno)
     return str(error)
+
+
+_MEANT_ON_WINDOWS = {
+    64: "Connection reset by peer",  # ERROR_NETNAME_DELETED
+    121: "Connection timed out",  # ERROR_SEM_TIMEOUT
+    1225: "Connection refused",  # ERROR_CONNECTION_REFUSED
+    1231: "Network is unreachable",  # ERROR_NETWORK_UNREACHABLE
+    1232: "No route to host",  # ERROR_HOST_UNREACHABLE
+    1236: "Software caused connection abort",  # ERROR_CONNECTION_ABORTED
+    10013: "Permission denied",  # WSAEACCES
+    10050: "Network is down",  # WSAENETDOWN
+    10051: "Network is unreachable",  # WSAENETUNREACH
+    10053: "Software caused connection abort",  # WSAECONNABORTED
+    10054: "Connection reset by peer",  # WSAECONNRESET
+    10055: "No buffer space available",  # WSAENOBUFS
+    10060: "Connection timed out",  # WSAETIMEDOUT
+    10061: "Connection refused",  # WSAECONNREFUSED
+    10065: "No route to host",  # WSAEHOSTUNREACH
+}
+"""Of a connection, by `winerror`. asyncio asks Windows by overlapped calls, whose errors are of the
+kernel and not of Winsock: Python gives most of them the errno of an invalid argument."""

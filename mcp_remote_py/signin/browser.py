@@ -19,12 +19,12 @@ import shlex
 import shutil
 import stat
 import subprocess
-import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.process_groups import creation_flag
 from mcp_remote_py.url import InvalidUrl, parse_url
 
 logger = logging.getLogger("mcp_remote_py.signin")
@@ -40,6 +40,8 @@ Start = Callable[[Sequence[str], Environment], Awaitable[bool]]
 """Starts this command in this environment, detached; whether it seems to have worked."""
 StartFile = Callable[[str], None]
 """Hands a URL to Windows (`os.startfile`); raises OSError. May block."""
+_ASK_USER: Callable[[], int] = getattr(os, "getuid", int)
+"""Whose desktop it may be; asked in Linux only."""
 _STARTFILE: StartFile | None = getattr(os, "startfile", None)
 """ShellExecute: with an https URL, the person's browser, and no shell."""
 
@@ -139,13 +141,16 @@ async def open_browser(
     return False
 
 
-def detect_platform(platform: str, release: str, environment: Environment) -> str:
+def detect_platform(platform: str, release: Callable[[], str], environment: Environment) -> str:
     """`platform` (of `sys`), or "wsl" where Linux runs inside Windows.
 
-    `release` is the kernel's, which names Microsoft even where hosts keep WSL's variables from us.
+    `release` tells that of the kernel, which names Microsoft even where hosts keep WSL's variables
+    from us. It is asked on Linux only: Windows may take many seconds to tell its own (WMI).
     """
-    is_wsl = "microsoft" in release.lower() or bool(environment.get("WSL_DISTRO_NAME"))
-    return "wsl" if platform == "linux" and is_wsl else platform
+    if platform != "linux":
+        return platform
+    is_wsl = bool(environment.get("WSL_DISTRO_NAME")) or "microsoft" in release().lower()
+    return "wsl" if is_wsl else platform
 
 
 def _candidates(
@@ -207,7 +212,7 @@ def complete_desktop(
     """
     completed = dict(environment)
     if user is None:
-        user = os.getuid() if sys.platform != "win32" else 0
+        user = _ASK_USER()
     runtime = Path(environment.get("XDG_RUNTIME_DIR") or root / f"run/user/{user}")
     if _is_socket_of(runtime / "bus", user):
         completed.setdefault("XDG_RUNTIME_DIR", str(runtime))
@@ -261,7 +266,7 @@ async def start_detached(words: Sequence[str], environment: Environment) -> bool
     return not ended.done() or ended.result() == 0
 
 
-_DETACHED = getattr(subprocess, "DETACHED_PROCESS", 0)
+_DETACHED = creation_flag("DETACHED_PROCESS", subprocess)
 """A flag of Windows: without our console. Elsewhere a new session does it."""
 
 

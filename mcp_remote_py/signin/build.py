@@ -214,7 +214,7 @@ def build_agent(
         return await renew_in_child(job, held.share(), report)
 
     async def open_in_browser(url: str) -> bool:
-        kind = detect_platform(sys.platform, platform.release(), environment)
+        kind = detect_platform(sys.platform, platform.release, environment)
         return await open_browser(url, environment, kind, chosen.browser)
 
     return BuiltAgent(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable
+from typing import Any
 
 from mcp_remote_py.errors import McpRemoteError
 from mcp_remote_py.signin.taken_port import explain_taken_port
@@ -19,9 +20,18 @@ BACKLOG = 16
 
 _TAKEN = {errno.EADDRINUSE, errno.EACCES}
 """EACCES: Windows says so of ports it has reserved, and of ports held exclusively."""
-_ADDRESS_OPTION = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
-"""The first is of Windows, where the second would let two programs share a port; elsewhere that
-one only passes over connections of the last sign-in in TIME_WAIT."""
+
+
+def address_option(system: Any) -> int:
+    """What a listener is told of its port; `system` is the module `socket`.
+
+    Windows has one of its own, where the other would let two programs share a port; elsewhere that
+    one only passes over connections of the last sign-in in TIME_WAIT.
+    """
+    return getattr(system, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+
+
+_ADDRESS_OPTION = address_option(socket)
 
 MakeSocket = Callable[[socket.AddressFamily], socket.socket]
 """Makes a stream socket of that family; raises OSError where the machine has none such."""

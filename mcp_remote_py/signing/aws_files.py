@@ -8,6 +8,7 @@ process that looked for keys reports. Must not know what stands in a file.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 
 from mcp_remote_py.named_files import stamp_file
@@ -27,12 +28,12 @@ _NAMED = (
 """The variable that names a place, and where it is in `~/.aws` without one."""
 
 
-def home_folder(environment: Mapping[str, str], system: str = os.name) -> str:
-    """The folder that has `.aws`, as AWS's own programs find it; `system` is as `os.name`."""
-    return environment.get(_HOMES.get(system, "HOME")) or os.path.expanduser("~")
+def home_folder(environment: Mapping[str, str], platform: str = sys.platform) -> str:
+    """The folder that has `.aws`, as AWS's own programs find it; `platform` as of `sys`."""
+    return environment.get(_HOMES.get(platform, "HOME")) or os.path.expanduser("~")
 
 
-_HOMES = {"nt": "USERPROFILE"}
+_HOMES = {"win32": "USERPROFILE"}
 """Windows: HOME may be there, and is for others."""
 
 

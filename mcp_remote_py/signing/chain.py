@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -17,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO, cast
 
 from mcp_remote_py.aws.keys import AwsKeys, FoundKeys
+from mcp_remote_py.process_groups import creation_flag, kill_group
 from mcp_remote_py.settings.aws import AwsSettings
 from mcp_remote_py.signing.aws_files import FileStamps, key_files
 from mcp_remote_py.signing.chain_answer import (
@@ -41,7 +40,7 @@ MAX_ANSWER = 256 * 1024
 CHAIN_COMMAND = (sys.executable, "-P", "-m", "mcp_remote_py.signing.chain_process")
 """What is started; -P: the folder we happen to be in is not ours."""
 
-_NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+_NO_WINDOW = creation_flag("CREATE_NO_WINDOW", subprocess)
 """A flag of Windows: neither a console to ask at nor a window that flashes up."""
 
 
@@ -172,10 +171,7 @@ class _Child:
     def kill(self) -> None:
         """Ends it, and where the system has groups all that it has started."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            if sys.platform != "win32":
-                os.killpg(self._process.pid, signal.SIGKILL)
-            else:
-                self._process.kill()
+            kill_group(self._process.pid, self._process.kill)
 
     def leave(self) -> None:
         """Lets it know that nobody waits any more: it ends itself, soon."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
-import signal
 import sys
 import threading
 import time
@@ -20,6 +19,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn, cast
 
+from mcp_remote_py.process_groups import KILL
 from mcp_remote_py.signing.aws_files import MAX_FILES, FileStamps
 from mcp_remote_py.signing.chain_answer import (
     ChainAnswer,
@@ -85,9 +85,14 @@ class SearchChild:
 
     def die(self) -> NoReturn:
         """Ends this process and all that it has started."""
-        if sys.platform != "win32" and os.getpgrp() == os.getpid():
-            os.killpg(os.getpid(), signal.SIGKILL)
+        end_with_group()
         os._exit(1)
+
+
+def end_with_group(system: Any = os) -> None:
+    """Ends this process and its group, if it has one of its own; `system` is the module `os`."""
+    if hasattr(system, "getpgrp") and system.getpgrp() == system.getpid():
+        system.killpg(system.getpid(), KILL)
 
 
 def watch(child: SearchChild, orders: int, progress: SearchProgress, seconds: float) -> None:
@@ -100,7 +105,7 @@ def watch(child: SearchChild, orders: int, progress: SearchProgress, seconds: fl
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             time.sleep(min(left, LOOK_SECONDS))
-            if progress.program and _peak_memory() > MAX_MEMORY:
+            if progress.program and peak_memory() > MAX_MEMORY:
                 child.answer(ChainAnswer(fault=read_flood(progress)))
                 child.die()
         child.answer(ChainAnswer(fault=read_hang(progress, seconds)))
@@ -116,17 +121,16 @@ def watch(child: SearchChild, orders: int, progress: SearchProgress, seconds: fl
         threading.Thread(target=one, daemon=True).start()
 
 
-def _peak_memory() -> int:
-    """Bytes this process has had at most; 0 where the system does not say.
+def peak_memory(platform: str = sys.platform, status: str = "/proc/self/status") -> int:
+    """Bytes this process has had at most; 0 where the system does not say, as on Windows.
 
     Linux counts those of whoever started it in `getrusage`: a relay that has handed on a long
     message would make each program one that does not stop printing.
     """
-    if sys.platform == "darwin":
-        import resource
-
+    if platform == "darwin":
+        resource: Any = import_module("resource")
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with contextlib.suppress(OSError), open("/proc/self/status", "rb") as file:
+    with contextlib.suppress(OSError), open(status, "rb") as file:
         for line in file:
             if line.startswith(b"VmHWM:"):
                 return int(line.split()[1]) * 1024

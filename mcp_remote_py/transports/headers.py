@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
-import os
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
 from mcp_remote_py.errors import McpRemoteError, UsageError
+from mcp_remote_py.process_groups import kill_group
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings.headers import (
     MAX_HEADERS_LENGTH,
@@ -205,11 +205,9 @@ async def _run(argv: tuple[str, ...], environment: Mapping[str, str], seconds: f
             start_new_session=True,
         )
     except OSError as error:
-        hint = "Give --header-command a program in PATH or an absolute path."
-        if isinstance(error, PermissionError):
-            hint = f"Make it a program: chmod +x {name}"
         raise UsageError(
-            f"The header command {name} cannot be started: {error.strerror}.", hint=hint
+            f"The header command {name} cannot be started: {error.strerror}.",
+            hint=start_hint(error, name, sys.platform),
         ) from error
     try:
         async with asyncio.timeout(seconds):
@@ -231,6 +229,16 @@ async def _run(argv: tuple[str, ...], environment: Mapping[str, str], seconds: f
     return output.decode("utf-8-sig", "replace")
 
 
+def start_hint(error: OSError, name: str, platform: str) -> str:
+    """What the person can do about a program that cannot be started; `platform` as of `sys`."""
+    is_denied = isinstance(error, PermissionError)
+    if error.errno == errno.ENOEXEC or (is_denied and platform == "win32"):
+        return "Name the program that runs it first, and then the file: python file.py"
+    if is_denied:
+        return f"Make it a program: chmod +x {name}"
+    return "Give --header-command a program in PATH or an absolute path."
+
+
 async def _read_output(name: str, process: asyncio.subprocess.Process) -> bytes:
     output = b""
     while process.stdout and (piece := await process.stdout.read(MAX_HEADERS_LENGTH)):
@@ -247,8 +255,5 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     """Kills a command that has to end, its children as well where the system has groups."""
     waiting = asyncio.ensure_future(process.wait())
     with contextlib.suppress(ProcessLookupError):  # it ended by itself
-        if sys.platform != "win32":
-            os.killpg(process.pid, signal.SIGKILL)
-        elif process.returncode is None:
-            process.kill()
+        kill_group(process.pid, process.kill)
     await asyncio.wait({waiting}, timeout=END_PATIENCE)

@@ -217,7 +217,7 @@ def test_lock_is_given_back_whatever_happens(tmp_path: Path, failure: BaseExcept
 def is_locking(thread: threading.Thread) -> bool:
     """Whether the thread has opened the file and waits for the kernel."""
     frame = sys._current_frames().get(thread.ident or 0)  # pyright: ignore[reportPrivateUsage]
-    return frame is not None and frame.f_code.co_name == "_lock"
+    return frame is not None and frame.f_code.co_name == "lock"
 
 
 def test_emptied_folder_does_not_make_two_holders(tmp_path: Path) -> None:

@@ -23,7 +23,6 @@ from mcp_remote_py.installing.config_file import (
     MAX_BACKUPS,
     MAX_EDITS,
     ConfigEdit,
-    be_patient,
     edit_config,
     read_config,
 )
@@ -233,36 +232,6 @@ def test_a_broken_file_is_named_and_stays(path: Path) -> None:
         put(path, lambda old: set_entry(old, Form.JSON, (), "n", {}))
     assert caught.value.cause.startswith(f"{path}, line 1, column 2: ")
     assert (path.read_bytes(), os.listdir(path.parent)) == (b"{,}", [path.name])
-
-
-def test_who_is_in_the_way_on_windows_is_waited_for() -> None:
-    class SharingViolation(PermissionError):
-        winerror = 32
-
-    waits: list[float] = []
-
-    def action() -> str:
-        if len(waits) < 3:
-            raise SharingViolation
-        return "done"
-
-    assert be_patient(action, waits.append) == "done"
-    assert len(waits) == 3
-
-    def never() -> str:
-        raise SharingViolation
-
-    with pytest.raises(SharingViolation):
-        be_patient(never, waits.append)
-    assert sum(waits) < 2
-
-    def denied() -> str:
-        raise PermissionError
-
-    before = len(waits)
-    with pytest.raises(PermissionError):
-        be_patient(denied, waits.append)
-    assert len(waits) == before
 
 
 WRITER = """
