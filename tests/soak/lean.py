@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.canaries import RUN
 from tests.harness.host import Host, Json, key_of
-from tests.peers.authorization_server import AuthorizationServer
+from tests.peers.authorization_server import AuthorizationServer, Client, Form
 from tests.peers.wild_server import Behaviour, Exchange, encode
 
 KEPT = 256
@@ -52,10 +53,14 @@ class LeanServer(AuthorizationServer):
 
     Attributes:
         counts: by what scripts call them.
+        reuses: how often a refresh token came that had been used before.
+        rotated_at: when each renewal was done, in monotonic seconds.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self.counts: Counter[str] = Counter()
+        self.reuses = 0
+        self.rotated_at: list[float] = []
         super().__init__(*arguments, **options)
 
     def drop(self) -> None:
@@ -65,11 +70,6 @@ class LeanServer(AuthorizationServer):
         for connection in connections:
             reset(connection)
 
-    @property
-    def codes_redeemed(self) -> int:
-        """Token requests that were not renewals: one for each code that was used."""
-        return sum(code.used for code in self.codes.values())
-
     def behave(self, exchange: Exchange) -> None:
         tool = _TOOLS.get(str(exchange.params.get("name"))) if exchange.method == CALL else None
         session = exchange.headers.get("mcp-session-id")
@@ -77,6 +77,13 @@ class LeanServer(AuthorizationServer):
             super().behave(exchange)
         elif self._admit(exchange):
             tool(exchange)
+
+    def _refresh(self, client: Client, form: Form) -> Json:
+        token = self.refresh_tokens.get(form.get("refresh_token", ""))
+        self.reuses += token is not None and token.spent
+        members = super()._refresh(client, form)
+        self.rotated_at.append(time.monotonic())
+        return members
 
     def _choose(self, exchange: Exchange) -> Behaviour:
         chosen = super()._choose(exchange)

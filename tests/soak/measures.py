@@ -74,6 +74,15 @@ def _members(text: str) -> dict[str, int]:
     return found
 
 
+def cpu_of(pid: int) -> float:
+    """Seconds of a CPU that the process has taken so far, with its children that have ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
 def count_files(folder: Path) -> int:
     """Files in a folder and below."""
     return sum(len(names) for _, _, names in os.walk(folder))

@@ -59,15 +59,15 @@ class Scene:
 
 @contextmanager
 def set_scene(
-    folder: Path, policy: Policy, *, listen: bool, thinking: float, fresh: bool
+    folder: Path, policy: Policy, *, listen: bool, fresh: bool, browser: str = "normal"
 ) -> Iterator[Scene]:
     """A scene in that folder; all is ended with it.
 
-    `listen`: whether the server speaks by itself; `thinking`: seconds a person needs to consent.
+    `listen`: whether the server speaks by itself; `browser`: what the person does, a mode of it.
     """
     with ExitStack() as stack:
         server = stack.enter_context(LeanServer(policy, sessions=True, listen=listen))
-        browser = stack.enter_context(fake_browser(folder / "browser", "slow", thinking))
-        scene = Scene(server, browser, folder / "home", stack, fresh)
+        person = stack.enter_context(fake_browser(folder / "browser", browser))
+        scene = Scene(server, person, folder / "home", stack, fresh)
         scene.notes.mkdir()
         yield scene

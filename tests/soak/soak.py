@@ -19,10 +19,10 @@ from threading import Event, Lock
 from typing import NamedTuple
 
 from tests.canaries import RUN
-from tests.harness.host import Json, cpu_seconds, wait_until
+from tests.harness.host import Json, wait_until
 from tests.peers.authorization_server import Policy
 from tests.soak.lean import CALL, LeanHost
-from tests.soak.measures import Slope, Vitals, count_files, fit, look_at, mean_of
+from tests.soak.measures import Slope, Vitals, count_files, cpu_of, fit, look_at, mean_of
 from tests.soak.scene import Scene, set_scene
 from tests.soak.weather import FAULTS, Place, order
 
@@ -87,6 +87,7 @@ class Report:
     guests: Counter[str]
     tabs: int
     renewals: int
+    reuses: int
     cpu: float
     slopes: Mapping[str, Slope]
     first: Vitals
@@ -102,7 +103,9 @@ class Report:
         found = [f"lost: {one}" for one in self.tally.lost] + list(self.violations)
         if self.tabs != 1:
             found.append(f"{self.tabs} tabs for one sign-in")
-        for name in ("descriptors", "sockets", "threads", "children"):
+        if self.reuses:
+            found.append(f"{self.reuses} refresh tokens were used twice")
+        for name in _COUNTS:
             # An average over ten looks of one relay, at the end and behind the warm-up.
             before, after = getattr(self.first, name), getattr(self.last, name)
             if after > before + 3:
@@ -130,6 +133,7 @@ class Report:
             *((f"- {name}", str(count)) for name, count in sorted(self.guests.items())),
             ("tabs", str(self.tabs)),
             ("renewals", str(self.renewals)),
+            ("refresh tokens used twice", str(self.reuses)),
             ("CPU seconds for 1000 requests", f"{1000 * self.cpu / max(1, tally.asked):.2f}"),
             *(
                 (f"slope of {name} in an hour", f"{slope.value:+.2f} ± {slope.error:.2f} {unit}")
@@ -283,7 +287,7 @@ class Soak:
     def report(self, hosts: Sequence[LeanHost], seconds: float) -> Report:
         """The figures."""
         scene, slopes = self.scene, self.find_slopes(seconds)
-        cpu = sum(cpu_seconds(host.process.pid) for host in hosts)
+        cpu = sum(cpu_of(host.process.pid) for host in hosts)
         tasks = [read_inside(scene.notes / str(host.process.pid)) for host in hosts]
         rows = [self.behind_warm_up(points, seconds) for points in self.looks.values()]
         for host in hosts:
@@ -307,7 +311,8 @@ class Soak:
             faults=self.faults,
             guests=self.guests,
             tabs=len(scene.browser.opened),
-            renewals=scene.server.counts["token"] - scene.server.codes_redeemed,
+            renewals=len(scene.server.rotated_at),
+            reuses=scene.server.reuses,
             cpu=cpu,
             slopes=slopes,
             first=average([vitals for row in rows for _, vitals in row[:10]]),
@@ -408,5 +413,5 @@ def run(
     `pace`: seconds between an answer and the next request of the same host, on average.
     """
     policy = Policy(lifetime=lifetime)
-    with set_scene(folder, policy, listen=True, thinking=0.5, fresh=fresh) as scene:
+    with set_scene(folder, policy, listen=True, fresh=fresh) as scene:
         return Soak(scene, seed, pace).play(relays, seconds)
