@@ -29,12 +29,13 @@ from tests.soak.lean import CALL, LeanHost, LeanServer
 class Place:
     """Where the weather is: all hosts with their relays, and the server.
 
-    `over` ends what is going on early.
+    `longest` is the most seconds that something stands still; `over` ends that early.
     """
 
     server: LeanServer
     hosts: Sequence[LeanHost]
     random: Random
+    longest: float
     over: Event
 
 
@@ -68,9 +69,9 @@ def lose_sessions(place: Place) -> None:
 
 
 def restart(place: Place) -> None:
-    """The server is gone for up to three seconds, and then does not know any session."""
+    """The server is gone for a while, and then does not know any session."""
     place.server.kill()
-    place.over.wait(place.random.uniform(0.1, 3.0))
+    place.over.wait(place.random.uniform(0.1, 0.4) * place.longest)
     place.server.restart()
 
 
@@ -112,9 +113,9 @@ def sleep_all(place: Place) -> None:
 
 
 def put_to_sleep(place: Place, hosts: Sequence[LeanHost]) -> None:
-    """These relays and all they have started, for two to eight seconds."""
+    """These relays and all they have started."""
     with standing_still([host.process.pid for host in hosts]):
-        place.over.wait(place.random.uniform(2.0, 8.0))
+        place.over.wait(place.random.uniform(0.25, 1.0) * place.longest)
 
 
 @contextlib.contextmanager
