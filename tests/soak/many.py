@@ -16,7 +16,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -93,12 +93,12 @@ class Report:
             "| waits per relay | tabs | renewals | reuses |",
             "|---|---|---|---|---|---|---|---|---|",
         ]
-        for one in self.phases:
-            rows.append(
-                f"| {one.name} | {one.took:.2f} | {one.behind:.2f} | {one.cpu:.2f} "
-                f"| {one.cpu / self.relays:.3f} | {one.switches:.0f} | {one.tabs} "
-                f"| {one.renewals} | {one.reuses} |"
-            )
+        rows += [
+            f"| {one.name} | {one.took:.2f} | {one.behind:.2f} | {one.cpu:.2f} "
+            f"| {one.cpu / self.relays:.3f} | {one.switches:.0f} | {one.tabs} "
+            f"| {one.renewals} | {one.reuses} |"
+            for one in self.phases
+        ]
         rows += ["", "| of one relay | mean | most |", "|---|---|---|"]
         for name in ("rss", "pss", "private", "descriptors", "sockets", "threads"):
             values = [float(getattr(one, name)) for one in self.vitals]

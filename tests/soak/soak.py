@@ -1,8 +1,8 @@
-"""A soak: several relays on one sign-in, calls for minutes or hours, and everything that goes wrong.
+"""A soak: relays on one sign-in, calls for minutes or hours, and everything that goes wrong.
 
-Judged from outside: one answer for each id, nothing else on stdout, no secret, one tab, and all that
-a relay holds stays as it was: memory (its slope, with its error), descriptors, sockets, threads,
-children, files. Must not know how the command is made.
+Judged from outside: one answer for each id, nothing else on stdout, no secret, one tab, and all
+that a relay holds stays as it was: memory (its slope, with its error), descriptors, sockets,
+threads, children, files. Must not know how the command is made.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -36,7 +36,7 @@ LONGEST_SLEEP = 8.0
 """Seconds for which a relay or a machine stands still, at most."""
 
 LEAK = 1.0
-"""MiB in an hour of one relay's own memory: a slope that is beyond, by twice its error, is a leak."""
+"""MiB in an hour of one relay's own memory: what grows by more, less twice its error, is a leak."""
 
 JUDGED = 600.0
 """Seconds behind the warm-up that say something of an hour."""
@@ -279,6 +279,11 @@ class Soak:
                     self.over.wait(0.25)
             finally:
                 self.over.set()
+            while not all(job.done() for job in jobs):
+                # Where an answer ended without saying anything, it may still come on the stream
+                # that the server has for itself: it is waited for until that ends.
+                self.scene.server.cut_streams(clean=True)
+                wait(jobs, 0.25)
             for job in jobs:
                 if error := job.exception():
                     hosts[0].violations.append(f"the soak itself: {error!r}")
@@ -289,7 +294,7 @@ class Soak:
         return report
 
     def is_enough(self, began: float, seconds: float) -> bool:
-        """Whether the time is over, and each fault was played; on a busy machine that takes longer."""
+        """Whether the time is over, and each fault was played: a busy machine needs more."""
         took = time.monotonic() - began
         return took > seconds + PATIENCE or (took > seconds and len(self.faults) == len(FAULTS))
 

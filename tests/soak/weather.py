@@ -153,8 +153,9 @@ FAULTS = (
 
 
 def order(faults: Sequence[Fault], seconds: float, random: Random) -> Iterator[tuple[float, Fault]]:
-    """When which fault comes, for so many seconds: each once in the first half, or the first
-    minute, and then by chance.
+    """When which fault comes, for so many seconds.
+
+    Each once in the first half, or the first minute, and then by chance.
     """
     first = min(60.0, seconds / 2)
     rows = list(range(len(faults)))
