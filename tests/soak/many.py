@@ -16,7 +16,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -69,13 +69,11 @@ class Report:
     relays: int
     phases: list[Phase]
     vitals: list[Vitals]
-    violations: list[str]
     errors: list[str]
-    files: int = 0
 
     def problems(self) -> list[str]:
         """What must not be."""
-        found = [*self.violations, *self.errors]
+        found = list(self.errors)
         tabs = sum(phase.tabs for phase in self.phases)
         if tabs != 1:
             found.append(f"{tabs} tabs")
@@ -118,7 +116,7 @@ class Crowd:
     dead: list[LeanHost] = field(default_factory=list[LeanHost])
 
     @contextlib.contextmanager
-    def phase(self, name: str, *, allowed: int) -> Iterator[None]:
+    def phase(self, name: str, *, allowed: int) -> Generator[None]:
         """Measures what is done inside."""
         server, browser, hosts = self.scene.server, self.scene.browser, tuple(self.hosts)
         tabs, reuses, renewals = len(browser.opened), server.reuses, len(server.rotated_at)
@@ -158,7 +156,6 @@ class Crowd:
         """All at once, with nobody signed in; a person comes when all wait for one."""
         scene, over = self.scene, Event()
         with self.phase("start, until all wait for the person", allowed=0):
-            began = time.monotonic()
             self.hosts += [scene.host("--initialize-timeout", "600") for _ in range(relays)]
             asked = [host.begin("initialize", initialize_params()) for host in self.hosts]
             wait_until(
@@ -174,7 +171,6 @@ class Crowd:
                 self.take(host, request)
                 host.notify("notifications/initialized")
             self.ask_all("tools/list", {})
-        self.started = time.monotonic() - began
         with self.phase(f"{watched:.0f} s of nothing to do", allowed=0):
             over.wait(watched)
 
@@ -259,28 +255,49 @@ class Crowd:
                 if host is not renewing:
                     self.take(host, request)
 
-    def end(self) -> Report:
-        """All end, and nothing is left of them."""
-        vitals = [look for host in self.hosts if (look := look_at(host.process.pid))]
-        for host in self.hosts:
+    def start_anew(self, relays: int) -> None:
+        """All are gone, the token ends, and all are there again: the next morning."""
+        self.leave(self.hosts)
+        self.hosts = []
+        self.expire()
+        with self.phase("all started anew, token expired", allowed=1):
+            self.hosts = [self.scene.host() for _ in range(relays)]
+            asked = [host.begin("initialize", initialize_params()) for host in self.hosts]
+            for host, request in zip(self.hosts, asked, strict=True):
+                self.take(host, request)
+                host.notify("notifications/initialized")
+            self.ask_all("tools/list", {})
+
+    def leave(self, hosts: Sequence[LeanHost]) -> None:
+        """They end well, and nothing is left of them."""
+        for host in hosts:
             host.close_stdin()
-        violations: list[str] = []
-        for host in self.hosts:
+        for host in hosts:
             try:
                 status = host.wait_exit(PATIENCE)
                 wait_until(lambda host=host: not host.orphans(), "the end of all it started")
                 if status:
-                    violations.append(f"exit status {status}")
+                    self.errors.append(f"exit status {status}")
             except AssertionError as error:
-                violations.append(str(error)[:300])
-        for host in (*self.hosts, *self.dead):
+                self.errors.append(str(error)[:300])
+        self.judge(hosts)
+
+    def judge(self, hosts: Sequence[LeanHost]) -> None:
+        """Nothing on their streams was wrong."""
+        for host in hosts:
             host.forget()
-            violations += host.violations
+            self.errors += host.violations
             if RUN.are_in(host.stderr.encode()):
-                violations.append("a secret on stderr")
-        violations += [f"a secret in {name}" for name in RUN.search(self.scene.home)]
+                self.errors.append("a secret on stderr")
+
+    def end(self) -> Report:
+        """All end, and nothing is left of them."""
+        vitals = [look for host in self.hosts if (look := look_at(host.process.pid))]
+        self.leave(self.hosts)
+        self.judge(self.dead)
+        self.errors += [f"a secret in {name}" for name in RUN.search(self.scene.home)]
         relays = len(self.hosts) + len(self.dead)
-        return Report(relays, self.phases, vitals, violations, self.errors)
+        return Report(relays, self.phases, vitals, self.errors)
 
 
 def run(
@@ -303,6 +320,7 @@ def run(
         for number in range(expiries):
             crowd.expire_together(f"token expired, {number + 1}")
         crowd.sleep_together()
+        crowd.start_anew(relays)
         policy.lifetime = 3600.0
         crowd.be_revoked_together()
         crowd.kill_who_renews("who renews is killed", children=False)

@@ -5,7 +5,7 @@ Must not know what is played there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +60,7 @@ class Scene:
 @contextmanager
 def set_scene(
     folder: Path, policy: Policy, *, listen: bool, fresh: bool, browser: str = "normal"
-) -> Iterator[Scene]:
+) -> Generator[Scene]:
     """A scene in that folder; all is ended with it.
 
     `listen`: whether the server speaks by itself; `browser`: what the person does, a mode of it.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,22 +43,27 @@ JUDGED = 600.0
 
 
 class Ask(NamedTuple):
-    """A row of what hosts ask for: how often among all, and the message for a size of text."""
+    """A row of what hosts ask for: how often among all, and the message, some with a text."""
 
     weight: int
     method: str
-    make: Callable[[str], Json]
+    params: Json
+    has_text: bool = False
+
+    def make(self, text: str) -> Json:
+        """The params."""
+        return {**self.params, "arguments": {"text": text}} if self.has_text else self.params
 
 
 ASKS = (
-    Ask(30, CALL, lambda text: {"name": "lookup", "arguments": {"text": text}}),
-    Ask(20, CALL, lambda text: {"name": "echo", "arguments": {"text": text}}),
-    Ask(10, "tools/list", lambda _: {}),
-    Ask(5, "ping", lambda _: {}),
-    Ask(5, "resources/read", lambda _: {"uri": "file:///one"}),
-    Ask(3, CALL, lambda _: {"name": "slow", "arguments": {"seconds": 2}}),
-    Ask(5, CALL, lambda _: {"name": "progress", "_meta": {"progressToken": "p"}}),
-    Ask(3, CALL, lambda _: {"name": "ask", "arguments": {}}),
+    Ask(30, CALL, {"name": "lookup"}, has_text=True),
+    Ask(20, CALL, {"name": "echo"}, has_text=True),
+    Ask(10, "tools/list", {}),
+    Ask(5, "ping", {}),
+    Ask(5, "resources/read", {"uri": "file:///one"}),
+    Ask(3, CALL, {"name": "slow", "arguments": {"seconds": 2}}),
+    Ask(5, CALL, {"name": "progress", "arguments": {}, "_meta": {"progressToken": "p"}}),
+    Ask(3, CALL, {"name": "ask", "arguments": {}}),
 )
 SIZES = ((60, 100), (25, 4_000), (12, 64_000), (3, 1_000_000))
 """Weights and characters of texts, which come back in the answer."""
@@ -268,7 +273,9 @@ class Soak:
         # Each waits for the first one's tab, and has its tools with it.
         hosts = self.hosts = [self.scene.host(inside=True) for _ in range(relays)]
         with ThreadPoolExecutor(relays + 3) as pool:
-            list(pool.map(lambda host: host.initialize(seconds=PATIENCE), hosts))
+            greetings = [pool.submit(host.initialize, seconds=PATIENCE) for host in hosts]
+            for greeting in greetings:
+                greeting.result()
             began = time.monotonic()
             jobs = [pool.submit(self.call, host, number) for number, host in enumerate(hosts)]
             jobs.append(pool.submit(self.come_and_go))

@@ -10,7 +10,7 @@ import contextlib
 import heapq
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from threading import Event
@@ -119,7 +119,7 @@ def put_to_sleep(place: Place, hosts: Sequence[LeanHost]) -> None:
 
 
 @contextlib.contextmanager
-def standing_still(pids: Sequence[int]) -> Iterator[None]:
+def standing_still(pids: Sequence[int]) -> Generator[None]:
     """These processes and their children do not run inside the `with`."""
     family = [one for pid in pids for one in (pid, *descendants(pid))]
     try:
