@@ -98,8 +98,13 @@ def fail_gateway(place: Place) -> None:
 
 
 def fail_token_endpoint(place: Place) -> None:
-    """The next token request is refused: the authorization server is busy."""
-    place.server.script("token", answer_status(503, b"busy"))
+    """The authorization server is busy for a while.
+
+    Not for a number of requests: there are fewer the longer this goes on, and it would not end.
+    """
+    place.server.always("token", answer_status(503, b"busy"))
+    place.over.wait(place.random.uniform(0.1, 0.4) * place.longest)
+    place.server.always("token", place.server.behave)
 
 
 def sleep_one(place: Place) -> None:
