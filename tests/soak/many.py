@@ -69,6 +69,7 @@ class Report:
     relays: int
     phases: list[Phase]
     vitals: list[Vitals]
+    registrations: int
     errors: list[str]
 
     def problems(self) -> list[str]:
@@ -77,6 +78,8 @@ class Report:
         tabs = sum(phase.tabs for phase in self.phases)
         if tabs != 1:
             found.append(f"{tabs} tabs")
+        if self.registrations != 1:
+            found.append(f"{self.registrations} registrations")
         for phase in self.phases:
             if phase.reuses:
                 found.append(f"{phase.name}: {phase.reuses} tokens used twice")
@@ -297,7 +300,9 @@ class Crowd:
         self.judge(self.dead)
         self.errors += [f"a secret in {name}" for name in RUN.search(self.scene.home)]
         relays = len(self.hosts) + len(self.dead)
-        return Report(relays, self.phases, vitals, self.errors)
+        return Report(
+            relays, self.phases, vitals, self.scene.server.counts["register"], self.errors
+        )
 
 
 def run(

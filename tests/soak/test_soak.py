@@ -75,7 +75,7 @@ def test_what_a_soak_must_not_show_is_told() -> None:
 def test_what_a_crowd_must_not_show_is_told() -> None:
     start = many.Phase("start", 1.0, 0.0, 1.0, 5.0, 0, 0, 1, 0)
     expired = many.Phase("expired", 1.0, 0.5, 1.0, 5.0, 1, 0, 0, 1)
-    good = many.Report(6, [start, expired], [VITALS], [])
+    good = many.Report(6, [start, expired], [VITALS], 1, [])
     assert not good.problems()
     for phases, what in (
         ([start, replace(expired, renewals=2)], "2 renewals"),
@@ -85,6 +85,7 @@ def test_what_a_crowd_must_not_show_is_told() -> None:
     ):
         (problem,) = replace(good, phases=phases).problems()
         assert what in problem
+    assert replace(good, registrations=2).problems() == ["2 registrations"]
     assert replace(good, errors=["lost: ping"]).problems() == ["lost: ping"]
 
 
