@@ -38,7 +38,9 @@ from tests.thorough import THOROUGH
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMMAND = Path(sys.executable).parent / "mcp-remote-py"
-INSTRUMENTS = {str(Path(__file__).parent / name) for name in ("failing_disk", "longest_turn")}
+INSTRUMENTS = {
+    str(Path(__file__).parent / name) for name in ("failing_disk", "inside", "longest_turn")
+}
 """Folders of what may also be put before `os` when all is loaded."""
 NURSERY = "NURSERY"
 MAX_MESSAGE = 1 << 17
