@@ -120,7 +120,7 @@ def test_a_handshake_that_ends_at_every_byte(play: Play, then: Ending) -> None:
     for offset in range(0, 330, often(150, 11)):
         scene.network.script(INITIALIZE, Fault(response=offset, then=then))
         host = judge.host()
-        host.initialize(seconds=10)
+        host.initialize(seconds=30)
         assert "result" in host.answer(call(host, f"{offset}"))
         FIGURES["faults"] += 1
         judge.let_go(host)
