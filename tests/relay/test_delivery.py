@@ -114,6 +114,7 @@ def test_what_was_never_sent_is_sent_again_and_what_was_answered_meanwhile_is_no
     assert len(scene.server.sent) == 2
     assert scene.sending == [True, False, True, False]
     assert len(scene.clock.waits) == 1
+    assert scene.recovery.asked == [], "no session was lost"
     scene = Scene()
     scene.server.script("tools/call", fail(NotSent("No connection.")))
     assert scene.send(CALL, answered_after(scene, 1)) is None
@@ -175,6 +176,7 @@ def test_a_lost_session_is_noted_once_and_another_one_is_begun() -> None:
     assert scene.send(CALL, answered_after(scene, 2)) is None
     assert scene.recovery.asked == ["recover"]
     assert scene.recovery.generation == 2
+    assert scene.clock.waits == [], "at once"
     scene = Scene()
 
     async def late(server: FakeServerChannel, message: Message) -> None:
@@ -184,6 +186,30 @@ def test_a_lost_session_is_noted_once_and_another_one_is_begun() -> None:
     scene.server.script("tools/call", late)
     assert scene.send(CALL, answered_after(scene, 2)) is None
     assert scene.recovery.asked == []
+
+
+@pytest.mark.promise("R5")
+def test_repeats_of_one_message_are_counted_together() -> None:
+    scene = Scene()
+    scene.server.always("tools/list", fail(Interrupted("Broke.")))
+    assert isinstance(scene.send(request()), Interrupted)
+    assert len(scene.server.sent) == 2
+
+
+@pytest.mark.promise("R5")
+def test_what_is_only_told_may_be_told_twice() -> None:
+    scene = Scene()
+    scene.server.script("notifications/x", fail(Interrupted("Broke.")))
+    scene.send(TOLD)
+    assert len(scene.server.sent) == 2
+
+
+@pytest.mark.promise("R5")
+def test_an_answer_that_did_not_leave_is_sent_again() -> None:
+    scene = Scene()
+    scene.server.script("", fail(NotSent("No connection.")))
+    assert scene.send(REPLY, lambda: True) is None
+    assert len(scene.server.sent) == 2
 
 
 @pytest.mark.promise("R5")
@@ -275,6 +301,14 @@ def test_others_hear_of_a_failed_session_without_its_answer() -> None:
     assert told.__traceback__ is None
     assert scene.server.sent == []
     assert scene.recovery.is_lost
+
+
+def test_each_failure_is_a_line_for_who_looks_closely(caplog: pytest.LogCaptureFixture) -> None:
+    scene = Scene()
+    scene.server.always("tools/call", fail(Unusable("Odd.")))
+    with caplog.at_level(logging.DEBUG, "mcp_remote_py.relay"):
+        scene.send(CALL)
+    assert caplog.messages == [f"to server: {CALL}: Unusable"]
 
 
 def test_an_outage_is_two_lines(caplog: pytest.LogCaptureFixture) -> None:
