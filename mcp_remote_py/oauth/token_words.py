@@ -161,13 +161,9 @@ def judge_words(code: str, words: str, status: int) -> TokenWords | None:
 
 
 def _may_mean(means: TokenWords, status: int) -> bool:
-    match means:
-        case TokenWords.ENDED:
-            return True
-        case TokenWords.SCOPE:
-            return status in _FORBIDS
-        case TokenWords.DOUBT:
-            return status not in _ELSEWHERE
+    if means is TokenWords.SCOPE:
+        return status in _FORBIDS
+    return means is TokenWords.ENDED or status not in _ELSEWHERE
 
 
 def read_token_refusal(

@@ -20,6 +20,7 @@ from mcp_remote_py.net.http1 import (
     MAX_HEAD_LINES,
     SLICE_BYTES,
     ResponseReader,
+    add_length,
     write_head,
 )
 from tests.net.corpus import CHUNKED, EMPTY, ILLEGAL, LEGAL, OK, ONE, Illegal, Legal
@@ -286,6 +287,44 @@ def test_a_request_that_would_be_read_as_another_is_not_written(
 ) -> None:
     with pytest.raises(CannotBeSent, match="a character that HTTP does not allow"):
         write_head(b"POST", target, [(b"host", b"a"), (name, value)])
+
+
+def test_the_length_of_a_body_ends_a_head() -> None:
+    head = write_head(b"POST", b"/", [(b"host", b"a")])
+    assert add_length(head, 12) == b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 12\r\n\r\n"
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.parametrize(
+    ("begun", "words"),
+    [
+        (
+            b"\0\0\x12\x04\0",
+            "it answers by HTTP/2, and HTTP/1.1 is needed; whoever runs it has to offer that",
+        ),
+        (b"\x15\x03\x01\0\x02", "it answers by TLS; write https:// in the URL"),
+        (b"SSH-2.0", "its answer does not begin with HTTP/1.1 or HTTP/1.0"),
+    ],
+)
+def test_what_is_not_http_is_told_by_how_it_begins(begun: bytes, words: str) -> None:
+    with pytest.raises(IllegalAnswer) as caught:
+        ResponseReader(b"POST").feed_head(begun)
+    assert str(caught.value) == words
+
+
+def test_what_cannot_be_written_is_told() -> None:
+    with pytest.raises(CannotBeSent) as caught:
+        write_head(b"POST", b"/ x", [])
+    assert str(caught.value) == "a header, or the URL, has a character that HTTP does not allow"
+
+
+@pytest.mark.parametrize(("status", "body"), [(299, b""), (300, b"hi")])
+def test_a_tunnel_begins_behind_a_head_of_success_only(status: int, body: bytes) -> None:
+    reader = ResponseReader(b"CONNECT")
+    rest = reader.feed_head(b"HTTP/1.1 %d x\r\nContent-Length: 2\r\n\r\nhi" % status)
+    assert rest == b"hi"
+    assert reader.complete is (body == b"")
+    assert body == b"" or reader.feed_body(rest) == body
 
 
 def test_each_name_of_the_corpus_is_there_once() -> None:

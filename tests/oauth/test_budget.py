@@ -25,6 +25,7 @@ from mcp_remote_py.oauth.budget import (
     apply_late,
     has_tab_since,
     is_proven,
+    make_spent,
     may_show_again,
     note_accepted,
     note_failed_attempt,
@@ -367,3 +368,10 @@ def test_tabs_of_the_tool_are_bounded_by_sign_in_and_day_and_lengthen_no_wait() 
     assert not may_show_again(full, NOW + 100)
     assert note_tab_for_tool(full, NOW + 100, NOW + 99) is full
     assert may_show_again(full, NOW + DAY)
+
+
+@pytest.mark.promise("L2")
+def test_a_budget_that_is_lost_counts_as_spent_for_a_day() -> None:
+    spent = make_spent(1000.0)
+    assert wait_for_tab(spent, 1000.0, step_up=False) >= 86_000
+    assert wait_for_tab(spent, 1000.0 + 2 * 86_400, step_up=False) == 0

@@ -809,6 +809,11 @@ def test_scopes_that_somebody_wanted_are_named_where_they_are_refused(
     with pytest.raises(TokenError) as refused:
         world.sign_in(challenge, settings)
     assert refused.value.cause.endswith(f"(HTTP 400: invalid_scope). {said}")
+    world = World()
+    world.device_answer = response(400, {"error": "invalid_scope"})
+    with pytest.raises(TokenError) as refused:
+        world.sign_in(challenge, settings.replace(device_code=True))
+    assert refused.value.cause.endswith(said)
 
 
 @pytest.mark.promise("A1")

@@ -812,6 +812,21 @@ def test_nothing_to_revoke_and_nowhere() -> None:
     play(revoke(OLD._replace(revocation_endpoint="")), Script())
 
 
+@pytest.mark.promise("S2")
+def test_tokens_are_not_revoked_at_another_servers_address() -> None:
+    """Anybody can write a document that names it; a token sent there would be theirs."""
+    astray = OLD._replace(revocation_endpoint="https://evil.example/revoke")
+    script = Script(None)
+    play(revoke(astray), script)
+    (report,) = script.steps
+    assert isinstance(report, Report)
+    assert report.text.startswith(
+        "The tokens are not revoked: https://evil.example/revoke does not belong to the server "
+        "that gave them, https://tokens.example.net/oauth/token"
+    )
+    assert report.text.endswith("They end when they expire.")
+
+
 def test_failed_revocation_is_only_reported() -> None:
     script = Script(
         NotSent("No route.", hint="Try later."), None, HttpResponse(503, {}, b"x"), None

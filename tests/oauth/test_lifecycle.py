@@ -1202,3 +1202,77 @@ def test_who_names_the_way_to_sign_in_to_somebody_without_a_token_wants_that() -
     nobody = Desk(machine())
     nobody.play(nobody.session.authorize())
     assert not nobody.play(nobody.session.answer(None, 403, Challenge()))
+
+
+@pytest.mark.promise("A3", "L3")
+@pytest.mark.parametrize("code", ["invalid_dpop_proof", "use_dpop_nonce"])
+def test_a_proof_that_is_refused_ends_no_sign_in(code: str) -> None:
+    """The token was not looked at: another one would meet the same."""
+    bound = signed_in()._replace(token_type="DPoP", dpop_key=Secret("canary-key-of-a-proof"))
+    world = machine(credential=bound, budget=PROVEN)
+    desk = Desk(world)
+    assert desk.play(desk.session.authorize()) == bound.access_token
+    assert desk.session.dpop_key == bound.dpop_key
+    with pytest.raises(Refused) as caught:
+        desk.play(desk.session.answer(bound.access_token, 401, Challenge(dpop_error=code)))
+    assert caught.value.cause == f"The server refuses the proof that the token is ours ({code})."
+    assert (world.credential, world.budget.tabs) == (bound, ())
+
+
+def test_a_process_that_signs_in_is_told_of_once_however_long_it_takes() -> None:
+    world = machine("consents", "tokens")
+    world.locks[Lock.SIGN_IN] = Desk(world, "other")
+    desk = Desk(world)
+    looks = 0
+
+    def soon(step: AnyStep) -> None:
+        nonlocal looks
+        if isinstance(step, WaitForNews):
+            looks += 1
+            if looks == 3:
+                world.locks.clear()
+
+    desk.answers = soon
+    assert desk.play(desk.session.sign_in(Challenge())).access_token == Secret("access-1")
+    told = [text for text in world.reports if "signs in at this server now" in text]
+    assert told == ["Another mcp-remote-py signs in at this server now: waiting for it."]
+
+
+@pytest.mark.promise("A4", "A7")
+def test_a_code_is_redeemed_though_the_lock_of_the_store_failed_once() -> None:
+    """A person has consented, and that cannot be had again; the fault may have passed."""
+    world = machine("consents", "tokens")
+    desk = Desk(world)
+    asked = left = 0
+
+    def fail(step: AnyStep) -> object:
+        nonlocal asked, left
+        if isinstance(step, AskUser):
+            asked, left = 1, 1
+        if asked and left and isinstance(step, AcquireLock) and step.lock is Lock.STORE:
+            left -= 1
+            return StoreError("No locks available.")
+        return None
+
+    desk.answers = fail
+    assert desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert desk.session.token == Secret("access-1")
+    assert left == 0
+
+
+@pytest.mark.promise("A4", "P2")
+def test_a_code_is_not_redeemed_while_another_process_has_the_store() -> None:
+    world = machine("consents")
+    desk = Desk(world)
+    asked = False
+
+    def busy(step: AnyStep) -> object:
+        nonlocal asked
+        asked = asked or isinstance(step, AskUser)
+        is_store = isinstance(step, AcquireLock) and step.lock is Lock.STORE
+        return False if asked and is_store else None
+
+    desk.answers = busy
+    with pytest.raises(StoreError, match="has been renewing this sign-in for"):
+        desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert world.credential is None

@@ -538,6 +538,11 @@ def test_else_no_clock_is_spoken_of(date: str, code: str, timed: bool) -> None:
     assert error.skew == 0
 
 
+def test_a_date_that_no_calendar_has_is_not_a_skew() -> None:
+    date = "Mon, 01 Jan 99999 00:00:00 GMT"
+    assert measure_skew(HttpResponse(400, {"date": date}, b""), NOW) == 0
+
+
 @given(st.text(max_size=40))
 def test_any_date_is_a_skew_or_none(date: str) -> None:
     assert isinstance(measure_skew(HttpResponse(400, {"date": date}, b""), NOW), int)
