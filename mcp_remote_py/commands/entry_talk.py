@@ -84,7 +84,8 @@ def say_no_host(command: str) -> NoReturn:
     titles = ", ".join(host.title for host in KNOWN_HOSTS)
     raise UsageError(
         f"None of the hosts known here was found on this machine: {titles}.",
-        hint=f"Name one with --client, or show the entry to paste it: {command}"
+        hint=f"Name one with --client ({', '.join(host.key for host in KNOWN_HOSTS)}), or show the"
+        f" entry to paste it: {command}"
         f"{explain_mask(command)}",
     )
 

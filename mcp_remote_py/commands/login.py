@@ -63,7 +63,8 @@ def run_login(
 ) -> int:
     """Signs in, writing a line at each step; returns the exit status.
 
-    Where it `is_installed`, a host has the entry already, and nothing is said of how to get there.
+    Where it `is_installed`, a host has the entry already, the server was asked before and is
+    checked then: nothing is said of how to get there, nor what is told by those two.
 
     That is 3 where the server wants a sign-in and none came about, or does not take the token of
     a new one. Where requests are signed, it is said that there is nothing to do.
@@ -130,7 +131,8 @@ class Login:
         check_sign_in_headers(headers.headers)
         # As given now: nothing is read again in the time of one sign-in.
         settings = self._settings.replace(headers=HeaderSettings(given=headers.headers))
-        self._say(f"Asking {self._server} whether it wants a sign-in ...")
+        if not self._is_installed:  # else that was asked a moment ago, and told
+            self._say(f"Asking {self._server} whether it wants a sign-in ...")
         seen = await self._look(settings, self._environment, signed_in=False)
         if not seen.is_refused:
             return self._say_open(seen.found)
@@ -219,7 +221,8 @@ class Login:
             logger.warning("The sign-in is kept, but could not be tried now: %s", found.error)
         else:
             self._say("The server accepts its token.")
-            self._say_server(found)
+            if not self._is_installed:  # else a check comes now, and names its tools
+                self._say_server(found)
         self._say_next()
         return DONE_STATUS
 

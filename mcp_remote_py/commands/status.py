@@ -17,9 +17,10 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from mcp_remote_py.console import Console, Style
-from mcp_remote_py.credentials.session_files import SessionRecord, list_records, state_directory
+from mcp_remote_py.credentials.session_files import SessionRecord, read_records, state_directory
 from mcp_remote_py.errors import (
     LOGIN_COMMAND,
+    StoreError,
     explain_stars,
     name_server,
     one_line,
@@ -54,13 +55,20 @@ def run_status(
 
     That is 3 where a server is asked for and nobody is signed in there; unless its requests are
     signed, so that nobody has to.
+
+    Raises:
+        StoreError: what is stored cannot be read.
     """
     aws, say = settings.aws, console.say
     if aws is not None and not settings.json:
         from mcp_remote_py.settings.aws import describe_aws_login
 
         say(describe_aws_login(aws.profile))
-    known = list_records(state_directory(environment))
+    try:
+        known = read_records(state_directory(environment))
+    except StoreError as error:
+        cause = f"Who is signed in cannot be found out: {error.cause}"
+        raise error.changed({"cause": cause}) from None
     states = [state for state in known if settings.sessions.includes(state.session)]
     for state in states:
         remember(secrets_in_url(state.server))

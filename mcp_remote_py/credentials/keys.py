@@ -254,11 +254,11 @@ class ChosenKeys:
         except StoreError as error:
             name, key = FILE, self._sources[FILE].obtain()
             logger.warning(
-                "%s Sign-ins are kept in files that only you can read, in %s, and so is their"
-                " key. To use a keyring later, delete %s.",
+                "%s Sign-ins and their key are in files that only you can read: %s. To use a"
+                " keyring later, delete %s there.",
                 error.cause,
                 self._choice.parent,
-                self._choice,
+                self._choice.name,
             )
         write_private(self._choice, f"{name}\n".encode(), self._randomness)
         return name, key

@@ -324,10 +324,19 @@ class SessionFile:
 def list_records(directory: Path) -> list[SessionRecord]:
     """Every record in the folder that is usable, by server, profile and resource."""
     try:
-        names = [name for name in names_in(directory) if _FILE_NAME.fullmatch(name)]
+        return read_records(directory)
     except StoreError as error:
         logger.warning("%s", error.sentence())
         return []
+
+
+def read_records(directory: Path) -> list[SessionRecord]:
+    """The same, for whoever must not take a folder that cannot be read for an empty one.
+
+    Raises:
+        StoreError: the folder cannot be read.
+    """
+    names = [name for name in names_in(directory) if _FILE_NAME.fullmatch(name)]
     states: list[SessionRecord] = []
     for name in names:
         path = directory / name

@@ -221,7 +221,8 @@ def _register(
         left.remove(reading)
         past.append(changed)
         how = f"HTTP {response.status}" if response.status else "the connection broke off"
-        yield Report(f"The registration was refused ({how}): asking once more, {reading.name}.")
+        said_so = f"The registration was refused ({how}): asking once more, {reading.name}."
+        yield Report(said_so, is_detail=True)
         before, said, asked = asked, refusal, changed
     if refusal.is_verdict:  # else the others were, and would be told in vain
         most = max(one.telling for one, _ in refusals)

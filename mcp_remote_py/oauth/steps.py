@@ -279,6 +279,8 @@ class Report(Step[None], frozen=True):
     """Tell the person how far it is: one sentence, no secret; answered by None."""
 
     text: str
+    is_detail: bool = False
+    """Whether it is for the log of who looks closely (--debug): nobody has to do anything."""
 
 
 class Judge(Step[None], frozen=True):

@@ -8,6 +8,7 @@ rule of an RFC, nor when to ask whom: those are the flows' and the policy's.
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 from typing import TypeVar
 
@@ -54,6 +55,8 @@ from mcp_remote_py.signin.asking import Asking
 from mcp_remote_py.signin.driver import drive, read_secret
 from mcp_remote_py.signin.page import Outcome
 from mcp_remote_py.signin.ports import Listener, Ports
+
+logger = logging.getLogger("mcp_remote_py.signin")
 
 T = TypeVar("T")
 
@@ -173,7 +176,7 @@ class Performance:
             case AcquireLock() | ReleaseLock() | Renew():
                 return await self._do_with_locks(step)
             case Report():
-                ports.report(step.text)
+                (logger.debug if step.is_detail else ports.report)(step.text)
             case Judge():
                 await ports.judge(step.url, step.what)
             case Wait():

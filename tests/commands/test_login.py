@@ -201,6 +201,24 @@ def test_each_step_is_a_line_and_the_last_ones_say_what_comes_next() -> None:
 
 
 @pytest.mark.promise("P2")
+def test_after_install_nothing_is_told_that_install_and_check_tell() -> None:
+    lines: list[str] = []
+    status = run_login(
+        SETTINGS,
+        {"A": "b"},
+        console_of(lines),
+        FakeAgent().build,
+        FakeLook(),
+        lambda: NOW,
+        to_cet,
+        is_installed=True,
+    )
+    assert status == 0
+    assert [line.split(".")[0] for line in lines[:1]] == [f"Signed in at {SHOWN}".split(".")[0]]
+    assert lines[1:] == ["The server accepts its token."]
+
+
+@pytest.mark.promise("P2")
 def test_at_a_terminal_the_time_left_is_one_line_that_goes() -> None:
     status, lines = login(FakeAgent(left=299.4), width=80)
     told = "".join(lines)

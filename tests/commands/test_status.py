@@ -13,6 +13,7 @@ import pytest
 
 from mcp_remote_py.commands.status import run_status
 from mcp_remote_py.credentials.session_files import SessionFile, state_directory
+from mcp_remote_py.errors import StoreError
 from mcp_remote_py.oauth.budget import SignInBudget
 from mcp_remote_py.session_id import SessionId
 from mcp_remote_py.settings.stored import SessionPattern, StatusSettings
@@ -284,6 +285,17 @@ def test_a_sign_in_that_has_expired_and_cannot_be_renewed_is_not_called_one(tmp_
     record.update(expires_at=NOW - 5, renewable=True)
     status, text = show(tmp_path, SERVER)
     assert (status, "(5 seconds ago); it is renewed when it is used next" in text) == (0, True)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_folder_that_cannot_be_read_is_not_told_as_nobody(tmp_path: Path, as_json: bool) -> None:
+    folder_in(tmp_path).write_text("a file in its place")
+    with pytest.raises(StoreError) as caught:
+        show(tmp_path, as_json=as_json)
+    assert caught.value.sentence() == (
+        f"Who is signed in cannot be found out: {folder_in(tmp_path)} cannot be read: Not a"
+        " directory. Make that folder yours and writable, or name another in MCP_REMOTE_CONFIG_DIR."
+    )
 
 
 def test_expiry_of_a_sign_in_that_is_over_is_not_shown(tmp_path: Path) -> None:

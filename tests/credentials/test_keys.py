@@ -150,8 +150,8 @@ def test_without_a_usable_keyring_a_file_takes_its_place_and_that_is_said_once(
         store.prepare()
         store.save(SESSION, FULL)
     assert [record.getMessage() for record in caplog.records] == [
-        f"{cause} Sign-ins are kept in files that only you can read, in {folder}, and so is their"
-        f" key. To use a keyring later, delete {folder / 'key-source'}."
+        f"{cause} Sign-ins and their key are in files that only you can read: {folder}. To use a"
+        " keyring later, delete key-source there."
     ]
     assert store.load(SESSION) == FULL
     assert (folder / "key").stat().st_mode & 0o777 == 0o600

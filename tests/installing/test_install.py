@@ -253,6 +253,7 @@ def test_no_host_at_all_names_what_was_looked_for(desk: Desk) -> None:
         "None of the hosts known here was found on this machine: Claude Desktop, Claude Code,"
         in done.logged
     )
+    assert f"Name one with --client ({', '.join(HOSTS_BY_KEY)}), or show the entry" in done.logged
     assert f"mcp-remote-py install math {URL} --header 'Authorization: ****' --print" in done.logged
 
 

@@ -32,7 +32,10 @@ PATIENCE = 120.0
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """What the package index may need on the machine that tests; an entry takes it over."""
 
-_OF_MACHINE = re.compile(r',?\n\+ +"env": \{\n(?:\+ +"[A-Z_]+": .*\n)+\+ +\}')
+_OF_MACHINE = re.compile(
+    r',?\n\+ +"env": \{\n(?:\+ +"[A-Z_]+": .*\n)+\+ +\}|\nNote: [A-Z_]+[^\n]* set here, [^\n]*'
+)
+"""What it takes over is not what a person without it would see."""
 
 
 class FirstRun(NamedTuple):

@@ -29,7 +29,7 @@ def test_a_firewall_a_slash_and_a_token_in_another_place(play: Callable[..., Sta
     blocked = answer_status(403, b'{"message": "Request blocked"}', content_type="application/json")
     stage.server.script("register", blocked, redirect(308, "/as/register"))
     stage.server.script("token", redirect(307, "/as/token"))
-    host = stage.sign_in()
+    host = stage.sign_in("--debug")
     assert call(host)["params"] == CALL
     first, led, second = stage.server.registrations
     assert len(first["redirect_uris"]) == 2
