@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from tests.canaries import HEADERS, LOGS, RUN
-from tests.platforms import mark_of, runs_here
+from tests.system_marks import mark_of, runs_here
 from tests.thorough import THOROUGH, often
 
 # Ten thousand tests are collected, and stay: to look through them for garbage is half of the time.

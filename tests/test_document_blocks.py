@@ -190,9 +190,10 @@ ENTRIES = [
     ("place", "entry"), ENTRIES, ids=lambda one: one if isinstance(one, str) else ""
 )
 def test_an_entry_is_taken(place: str, entry: Mapping[str, Any], try_words: Try) -> None:
-    command, args = entry["command"], entry.get("args", [])
-    if isinstance(command, list):  # as OpenCode has it
-        command, *args = command
+    # OpenCode has all in one list.
+    started, args = entry["command"], entry.get("args", [])
+    words: list[str] = [*started, *args] if isinstance(started, list) else [started, *args]
+    command, args = words[0], words[1:]
     if args[0] in OF_OTHERS:
         return
     # That of npm's mcp-remote is one that people have: what stands behind its package is taken.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.platforms import ROOT, mark_of, runs_here
+from tests.system_marks import ROOT, mark_of, runs_here
 
 
 @pytest.mark.parametrize(
