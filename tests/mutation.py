@@ -24,7 +24,6 @@ from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import Phase, settings
 
 SUITES = {
     "oauth/policy": ["tests/oauth/test_policy.py"],
@@ -130,7 +129,9 @@ def change_node(node: Node, members: dict[str, list[str]]) -> Iterator[tuple[str
             for place in range(len(keys)):
                 yield (
                     "entry",
-                    ast.Dict(keys[:place] + keys[place + 1 :], values[:place] + values[place + 1 :]),
+                    ast.Dict(
+                        keys[:place] + keys[place + 1 :], values[:place] + values[place + 1 :]
+                    ),
                 )
         case ast.Return(value) if value is not None and not _is_none(value):
             yield "return", ast.Return(ast.Constant(None))
@@ -198,7 +199,7 @@ def _shorten(old: Node, new: Node) -> tuple[str, str]:
     texts = [" ".join(ast.unparse(ast.fix_missing_locations(one)).split()) for one in (old, new)]
     if isinstance(old, ast.If):
         texts = [text.partition(": ")[0] for text in texts]
-    same = len(os.path.commonprefix(texts))
+    same = len(os.path.commonprefix(texts))  # noqa: RUF071 - of texts, not of paths
     start = max(0, same - 30)
     return texts[0][start : start + 80], texts[1][start : start + 80]
 
@@ -216,7 +217,9 @@ def put_in(module: ModuleType, mutant: Mutant) -> None:
         for one in tree.body
         if not (isinstance(one, ast.ClassDef) and olds[one.name] == ast.dump(one))
     ]
-    space = {name: value for name, value in vars(module).items() if isinstance(value, type)}
+    space: dict[str, Any] = {
+        name: value for name, value in vars(module).items() if isinstance(value, type)
+    }
     space |= {"__name__": module.__name__, "__file__": module.__file__}
     exec(compile(ast.Module(kept, []), "mutant", "exec"), space)  # noqa: S102 - that is the point
     for node in kept:
@@ -335,7 +338,7 @@ def _run_tests(
     try:
         if mutant is not None:
             put_in(module, mutant)
-    except BaseException:  # noqa: BLE001 - it cannot even be loaded
+    except BaseException:
         os.write(writing, b"-")
         os._exit(1)
     for number, item in enumerate(items):
