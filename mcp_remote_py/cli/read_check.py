@@ -6,6 +6,7 @@ Both are read as the relay reads them. Must not know hosts, nor what a check doe
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -18,9 +19,9 @@ from mcp_remote_py.cli.login_words import describe_login
 from mcp_remote_py.cli.options import ALL_OPTIONS
 from mcp_remote_py.cli.program import CHECK, PROXY
 from mcp_remote_py.cli.read_server import read_proxy
-from mcp_remote_py.errors import UsageError, one_line
+from mcp_remote_py.errors import UsageError, one_line, runner_of
 from mcp_remote_py.redact import Secret, mask_url, remember, secrets_in_url
-from mcp_remote_py.settings.check import CheckSettings
+from mcp_remote_py.settings.check import CheckSettings, EntryStart
 from mcp_remote_py.url import InvalidUrl, parse_url
 
 MOST_NAMES = 10
@@ -72,6 +73,11 @@ class NamedEntry(Protocol):
         """Its environment."""
         ...
 
+    @property
+    def start(self) -> EntryStart | None:
+        """What the host starts for it; None for what is none of ours."""
+        ...
+
 
 FindEntries = Callable[
     [str | None, Sequence[str], str | None, Mapping[str, str]], Sequence[NamedEntry]
@@ -120,6 +126,8 @@ def _read_named(given: Given, find: FindEntries, unread: list[str]) -> CheckSett
             hint=f"Say which one is meant: --client {entry.host.key}.",
         )
     if not any("://" in word or "${" in word for word in entry.words):
+        if entry.start is not None:
+            raise _no_address(entry)
         raise UsageError(
             one_line(f"The entry {name} of {entry.host.title} does not start mcp-remote-py."),
             hint="Give the address of the server in full: https://...",
@@ -132,10 +140,7 @@ def _read_named(given: Given, find: FindEntries, unread: list[str]) -> CheckSett
     with _blaming(entry):
         of_entry = parse_arguments(PROXY, entry.words)
     if of_entry.url is None:
-        raise UsageError(
-            one_line(f"The entry {name} of {entry.host.title} has no address."),
-            hint="Give the address of the server in full: https://...",
-        )
+        raise _no_address(entry)
     options = {**of_entry.options, **given.arguments.options}
     whole = Given(of_entry._replace(options=options), environment)
     is_as_written = not set(given.arguments.options) - set(_OWN)
@@ -155,6 +160,27 @@ def _read_named(given: Given, find: FindEntries, unread: list[str]) -> CheckSett
         typed=_type_again(given, name, clients, config),
         source=one_line(f"{entry.host.title}, {entry.path}"),
         variables=dict(entry.variables),
+        start=_name_install(entry, mask_url(str(settings.server)), config),
+    )
+
+
+def _name_install(entry: NamedEntry, address: str, config: str | None) -> EntryStart | None:
+    """Its start, with the command that writes this entry anew: what else it has is taken over."""
+    if entry.start is None:
+        return None
+    words = ["install", entry.name, address]
+    words += ["--config", config] if config is not None else ["--client", entry.host.key]
+    line = f"{runner_of(sys.prefix)}mcp-remote-py {one_line(shlex.join(words))}"
+    return entry.start.replace(install=line)
+
+
+def _no_address(entry: NamedEntry) -> UsageError:
+    where = f"{entry.name} ({entry.host.title}, {entry.path})"
+    return UsageError(
+        one_line(f'The address of the server is missing in "args" of {where}.'),
+        hint=one_line(
+            f"Write it again: mcp-remote-py install {shlex.quote(entry.name)} https://..."
+        ),
     )
 
 
@@ -237,6 +263,7 @@ def _find_on_this_machine(
     from mcp_remote_py.hosts.broken_config import BrokenConfig
     from mcp_remote_py.hosts.entry_reading import EntryKind, FoundEntry
     from mcp_remote_py.installing.entries import find_entries
+    from mcp_remote_py.installing.entry_start import look_at_start
     from mcp_remote_py.installing.surroundings import this_system
 
     try:
@@ -245,5 +272,6 @@ def _find_on_this_machine(
         # Its own hint says that nothing was changed, which nobody has expected.
         raise error.with_hint("Open it in an editor, mend that place, and check again.") from None
     ours = (EntryKind.OURS, EntryKind.NPM)
+    found = [look_at_start(one, environment) if one.name == name else one for one in found]
     # The words of another program are not ours to read: nothing of it is started here.
     return [one if one.kind in ours else one._replace(found=FoundEntry(one.kind)) for one in found]

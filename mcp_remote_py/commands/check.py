@@ -32,6 +32,7 @@ from mcp_remote_py.checking.talk import CHECK_PATIENCE, ServerTalk
 from mcp_remote_py.commands.check_look import open_talk
 from mcp_remote_py.console import Console
 from mcp_remote_py.diagnosis.answers import TRANSPORT, TRANSPORT_TITLE
+from mcp_remote_py.diagnosis.entry_starts import blame_start, describe_start
 from mcp_remote_py.diagnosis.given import describe_given, describe_not_given
 from mcp_remote_py.diagnosis.judgements import HOST_VIEW, skip_host_view
 from mcp_remote_py.diagnosis.public_report import (
@@ -181,7 +182,7 @@ class _Check:
     async def run(self) -> Verdict:
         """All steps, and what they come to; a step that breaks is one that is told, too."""
         try:
-            return await self._run()
+            verdict = await self._run()
         except McpRemoteError:
             raise
         except Exception as error:
@@ -189,7 +190,8 @@ class _Check:
             frames = traceback.extract_tb(error.__traceback__)[-MOST_FRAMES:]
             places = [f"{Path(one.filename).name}:{one.lineno} {one.name}" for one in frames]
             self._add(describe_own_fault(error, places))
-            return end_at(self.steps[-1])
+            verdict = end_at(self.steps[-1])
+        return blame_start(self.steps[0], verdict) if self._settings.start else verdict
 
     async def _run(self) -> Verdict:
         settings = self._settings
@@ -199,6 +201,8 @@ class _Check:
             source = f" (entry {settings.name}: {settings.source})" if settings.name else ""
             self._console.say(one_line(f"Checking {self._address}{source}"))
             self._console.say()
+        if settings.start is not None:
+            self._add(describe_start(settings.start))
         self._show("the network")
         failed = await self._look_at_network()
         if failed is not None:

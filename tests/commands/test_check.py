@@ -29,7 +29,7 @@ from mcp_remote_py.diagnosis.public_report import LOOK_OVER
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings.check import CheckSettings
+from mcp_remote_py.settings.check import CheckSettings, EntryStart
 from mcp_remote_py.settings.commands import ProxySettings
 from tests.peers.authorization_server import AuthorizationServer, Policy
 from tests.peers.wild_server import WildServer
@@ -423,6 +423,7 @@ class AnEntry(NamedTuple):
     variables: Mapping[str, Secret] = {}
     host: AHost = AHost("cursor", "Cursor")
     path: str = "/home/x/mcp.json"
+    start: EntryStart | None = None
 
 
 def read(entries: list[AnEntry], *words: str) -> CheckSettings:
@@ -600,6 +601,29 @@ def test_entry_of_another_program_is_not_checked() -> None:
         "The entry files of Cursor does not start mcp-remote-py. "
         "Give the address of the server in full: https://..."
     )
+
+
+START = EntryStart(name="math", host="Cursor", path="/home/x/mcp.json", command="uvx")
+
+
+@pytest.mark.parametrize("words", [(), ("--debug",)])
+def test_entry_without_an_address(words: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError) as caught:
+        read([MATH._replace(words=words, start=START)], "math")
+    assert caught.value.sentence() == (
+        'The address of the server is missing in "args" of math (Cursor, /home/x/mcp.json). '
+        "Write it again: mcp-remote-py install math https://..."
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [((), "--client cursor"), (("--config", "/a b.json"), "--config '/a b.json'")],
+)
+def test_command_that_writes_an_entry_anew(words: tuple[str, ...], where: str) -> None:
+    start = read([MATH._replace(start=START)], "math", *words).start
+    assert start is not None
+    assert start.install == f"mcp-remote-py install math http://math.test/mcp {where}"
 
 
 BROKEN = "{folder}/config.toml, line 1, column 18: A closing bracket is expected, but"
