@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
+from itertools import pairwise
 from typing import Protocol
 
 from mcp_remote_py.cli.arguments import parse_arguments
@@ -20,8 +21,10 @@ from mcp_remote_py.cli.options import ALL_OPTIONS
 from mcp_remote_py.cli.program import CHECK, PROXY
 from mcp_remote_py.cli.read_server import read_proxy
 from mcp_remote_py.errors import UsageError, one_line, runner_of
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import Secret, mask_url, remember, secrets_in_url
 from mcp_remote_py.settings.check import CheckSettings, EntryStart
+from mcp_remote_py.settings.words import FileGone, KnownToHost
 from mcp_remote_py.url import InvalidUrl, parse_url
 
 MOST_NAMES = 10
@@ -160,6 +163,7 @@ def _read_named(given: Given, find: FindEntries, unread: list[str]) -> CheckSett
         typed=_type_again(given, name, clients, config),
         source=one_line(f"{entry.host.title}, {entry.path}"),
         variables=dict(entry.variables),
+        value_place=_find_value(entry),
         start=_name_install(entry, mask_url(str(settings.server)), config),
     )
 
@@ -172,6 +176,26 @@ def _name_install(entry: NamedEntry, address: str, config: str | None) -> EntryS
     words += ["--config", config] if config is not None else ["--client", entry.host.key]
     line = f"{runner_of(sys.prefix)}mcp-remote-py {one_line(shlex.join(words))}"
     return entry.start.replace(install=line)
+
+
+_HEADERS = ("--header", "-H", "--header-file")
+_VARIABLE = lazy_pattern(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def _find_value(entry: NamedEntry) -> str:
+    """Where the value of the only header stands; "" where there are several, or none."""
+    words = [word for before, word in pairwise(entry.words) if before in _HEADERS]
+    if len(words) != 1:
+        return ""
+    if "--header-file" in entry.words:
+        return one_line(f"in the file {words[0]}")
+    named = _VARIABLE.findall(words[0])
+    where = one_line(f"of the entry {entry.name} in {entry.path}")
+    if not named:
+        return f'in "args" {where}'
+    if named[0] in entry.variables:
+        return f'the variable {named[0]} in "env" {where}'
+    return f"your own variable {named[0]}"
 
 
 def _no_address(entry: NamedEntry) -> UsageError:
@@ -189,11 +213,47 @@ def _blaming(entry: NamedEntry) -> Generator[None]:
     """A mistake in there is of the entry, and nothing that this command line has."""
     try:
         yield
+    except KnownToHost as error:
+        raise _known_to_host(entry, error) from None
     except UsageError as error:
+        if isinstance(error, FileGone) and error.cause.startswith("--header-file"):
+            raise _file_gone(entry) from None
         where = one_line(f"{entry.name} of {entry.host.title} ({entry.path})")
         raise error.changed(
             {"cause": f"The entry {where} has a mistake, with which it cannot start: {error.cause}"}
         ) from None
+
+
+def _known_to_host(entry: NamedEntry, error: KnownToHost) -> UsageError:
+    """Nothing is wrong with such an entry: only its host has all of it."""
+    url = next((word for word in entry.words if "://" in word), "URL")
+    example = f'mcp-remote-py check {mask_url(url)} --header "Authorization: Bearer TOKEN"'
+    what = f"its secret is known only to {entry.host.title}, so it cannot be checked by name."
+    if "a secret" not in error.cause:
+        what = f"it cannot be checked by name: {error.cause}"
+    return UsageError(
+        one_line(f"The entry {entry.name} is fine, but {what}"),
+        hint=one_line(
+            f"Start it in {entry.host.title}. To check its server from here, give the address and "
+            f"the secret: {example}"
+        ),
+    )
+
+
+def _file_gone(entry: NamedEntry) -> UsageError:
+    url = next((word for word in entry.words if "://" in word), "URL")
+    file = next(word for before, word in pairwise(entry.words) if before == "--header-file")
+    words = shlex.join(("install", entry.name, mask_url(url), "--client", entry.host.key))
+    return UsageError(
+        one_line(
+            f"The entry {entry.name} of {entry.host.title} cannot start: the file with its token "
+            f"is gone ({file})."
+        ),
+        hint=one_line(
+            f'Write it again: mcp-remote-py {words} --header "Authorization: Bearer TOKEN" '
+            "--secrets file"
+        ),
+    )
 
 
 def _type_again(given: Given, name: str, clients: Sequence[str], config: str | None) -> str:

@@ -31,7 +31,7 @@ from mcp_remote_py.checking.server_steps import check_server
 from mcp_remote_py.checking.talk import CHECK_PATIENCE, ServerTalk
 from mcp_remote_py.commands.check_look import open_talk
 from mcp_remote_py.console import Console
-from mcp_remote_py.diagnosis.answers import TRANSPORT, TRANSPORT_TITLE
+from mcp_remote_py.diagnosis.answers import TRANSPORT, TRANSPORT_TITLE, name_value_place
 from mcp_remote_py.diagnosis.entry_starts import blame_start, describe_start
 from mcp_remote_py.diagnosis.given import describe_given, describe_not_given
 from mcp_remote_py.diagnosis.judgements import HOST_VIEW, skip_host_view
@@ -218,7 +218,7 @@ class _Check:
                 self._skip(((TRANSPORT, TRANSPORT_TITLE),), failed)
                 return end_at(failed)
             async for step in check_server(talk, signs_in=settings.login):
-                self._add(step)
+                self._add(name_value_place(step, settings.value_place))
                 self._show("the slow server" if talk.slowness else "the server")
             verdict = find_server_verdict(
                 self.steps,

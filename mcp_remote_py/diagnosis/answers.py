@@ -133,8 +133,8 @@ def describe_challenge(
             StepState.FAILED,
             f"The server refuses your header {credential} (HTTP {answered.status}).{why}",
             evidence,
-            "Check its value: is it whole, valid, and meant for this server? While it is given, "
-            "nobody is signed in another way.",
+            "Check its value: is it whole, valid, and meant for this server? As long as this "
+            "header is there, the browser sign-in is not used.",
         )
     if has_token:
         said = f"The server refuses the token of the sign-in (HTTP {answered.status}).{why}"
@@ -161,6 +161,13 @@ def describe_challenge(
     return _challenged(
         StepState.NOTED, f"The server wants a sign-in (HTTP {answered.status}).{why}", evidence
     )
+
+
+def name_value_place(step: CheckStep, place: str) -> CheckStep:
+    """The same step; where a header is refused, with where its value stands, "" if not known."""
+    if step.name != CHALLENGE or step.state is not StepState.FAILED or not place:
+        return step
+    return step.replace(hint=f"{step.hint} Its value is {place}.")
 
 
 def describe_no_challenge(given: Sequence[str]) -> CheckStep:

@@ -57,6 +57,8 @@ class CheckSettings(Value, frozen=True):
     """The environment of that entry, which comes before that of this process."""
     start: EntryStart | None = None
     """What a host starts for that entry; None where the person gave the address."""
+    value_place: str = ""
+    """Where the value of that entry's one header stands, in words; "" where that is not known."""
     wishes: tuple[str, ...] = ()
     """What that entry would use of this machine, where others may have written it."""
     yes: bool = False

@@ -726,7 +726,7 @@ FAULTS: Mapping[str, Fault] = {
         other_audience,
         "token",
         "is for https://other.example/mcp (aud), the resource is",
-        "",
+        "Signing in again would not help by itself|Try --resource or --scope",
         status=3,
     ),
     "denied": Fault(

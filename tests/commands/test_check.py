@@ -32,7 +32,7 @@ from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.check import CheckSettings, EntryStart
 from mcp_remote_py.settings.commands import ProxySettings
 from tests.peers.authorization_server import AuthorizationServer, Policy
-from tests.peers.wild_server import WildServer
+from tests.peers.wild_server import WildServer, answer_status
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -439,7 +439,10 @@ def read(entries: list[AnEntry], *words: str) -> CheckSettings:
             if name in (None, one.name) and (not clients or one.host.key in clients)
         ]
 
-    given = Given(parse_arguments(CHECK, words), {"OF_US": "https://other.test/mcp"})
+    given = Given(
+        parse_arguments(CHECK, words),
+        {"OF_US": "https://other.test/mcp", "KEY_OF_US": "canary-of-us-11"},
+    )
     return read_check(given, find)
 
 
@@ -624,6 +627,73 @@ def test_command_that_writes_an_entry_anew(words: tuple[str, ...], where: str) -
     start = read([MATH._replace(start=START)], "math", *words).start
     assert start is not None
     assert start.install == f"mcp-remote-py install math http://math.test/mcp {where}"
+
+
+def test_secret_that_only_the_host_knows_is_not_a_mistake() -> None:
+    words = ("https://a.test/mcp", "--header", "Authorization:${TOKEN}")
+    asked = MATH._replace(words=words, variables={"TOKEN": Secret("${input:t}")})
+    told = "To check its server from here, give the address and the secret: mcp-remote-py check "
+    told += 'https://a.test/mcp --header "Authorization: Bearer TOKEN"'
+    with pytest.raises(UsageError) as caught:
+        read([asked], "math")
+    assert caught.value.sentence() == (
+        "The entry math is fine, but its secret is known only to Cursor, so it cannot be checked "
+        f"by name. Start it in Cursor. {told}"
+    )
+    with pytest.raises(UsageError) as caught:
+        read([asked._replace(variables={"TOKEN": Secret("${env:T}")})], "math")
+    assert caught.value.sentence() == (
+        "The entry math is fine, but it cannot be checked by name: ${env:T} stands for a value "
+        f"that the host of the entry fills in, and nobody else. Start it in Cursor. {told}"
+    )
+
+
+def test_file_of_an_entry_that_is_gone() -> None:
+    words = ("https://a.test/mcp", "--header-file", "/nowhere/math.headers")
+    with pytest.raises(UsageError) as caught:
+        read([MATH._replace(words=words)], "math")
+    assert caught.value.sentence() == (
+        "The entry math of Cursor cannot start: the file with its token is gone "
+        "(/nowhere/math.headers). Write it again: mcp-remote-py install math https://a.test/mcp "
+        '--client cursor --header "Authorization: Bearer TOKEN" --secrets file'
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (("--header", "Authorization:${AUTH}"),
+         'the variable AUTH in "env" of the entry math in /home/x/mcp.json'),
+        (("--header", "Authorization: Bearer canary-of-a-header-6"),
+         'in "args" of the entry math in /home/x/mcp.json'),
+        (("--header", "X:${KEY_OF_US}"), "your own variable KEY_OF_US"),
+        (("--header", "X: canary-a-7", "--header", "Y: canary-a-8"), ""),
+        ((), ""),
+    ],
+)  # fmt: skip
+def test_where_the_value_of_a_header_stands(words: tuple[str, ...], place: str) -> None:
+    variables = {"AUTH": Secret("Bearer canary-of-a-header-9")}
+    entry = MATH._replace(words=("https://a.test/mcp", *words), variables=variables)
+    assert read([entry], "math").value_place == place
+
+
+def test_where_a_refused_header_stands_is_told(desk: Desk, server: WildServer) -> None:
+    for method in ("initialize", "server/discover"):
+        server.always(method, answer_status(401, headers={"WWW-Authenticate": "Bearer"}))
+    (desk.folder / ".cursor").mkdir()
+    file = desk.folder / ".cursor" / "mcp.json"
+    entry = {
+        "command": "mcp-remote-py",
+        "args": [server.url, "--header", "Authorization:${AUTH}"],
+        "env": {"AUTH": "Bearer canary-of-a-header-10"},
+    }
+    file.write_text(json.dumps({"mcpServers": {"math": entry}}), encoding="utf-8")
+    verdict = desk.check("math", "--json").json["verdict"]
+    assert verdict["hint"] == (
+        "Check its value: is it whole, valid, and meant for this server? As long as this header "
+        "is there, the browser sign-in is not used. Its value is the variable AUTH in "
+        f'"env" of the entry math in {file}.'
+    )
 
 
 BROKEN = "{folder}/config.toml, line 1, column 18: A closing bracket is expected, but"
