@@ -33,6 +33,7 @@ from mcp_remote_py.commands.check_look import open_talk
 from mcp_remote_py.console import Console
 from mcp_remote_py.diagnosis.answers import TRANSPORT, TRANSPORT_TITLE, name_value_place
 from mcp_remote_py.diagnosis.entry_starts import blame_start, describe_start
+from mcp_remote_py.diagnosis.folding import Folding
 from mcp_remote_py.diagnosis.given import describe_given, describe_not_given
 from mcp_remote_py.diagnosis.judgements import HOST_VIEW, skip_host_view
 from mcp_remote_py.diagnosis.public_report import (
@@ -129,6 +130,7 @@ def run_check(
         except KeyboardInterrupt:
             patience = None if settings.login else LONGEST_SILENCE
             verdict = describe_stopped(check.steps, check.doing, patience)
+    check.finish()
     _tell(settings, check.steps, verdict, environment, console)
     return verdict.status
 
@@ -176,6 +178,7 @@ class _Check:
         self._check_network = check_network or _load_network()
         self._address = mask_url(str(settings.server))
         self.steps: list[CheckStep] = []
+        self._folding = Folding()
         self.doing = ""
         """What is done now, in words for the person who waits."""
 
@@ -207,6 +210,7 @@ class _Check:
         failed = await self._look_at_network()
         if failed is not None:
             return end_at(failed)
+        self.finish()
         self._show("the server")
         whole = PERSON_PATIENCE if settings.login else WHOLE_PATIENCE
         left = whole - (loop.time() - began)
@@ -289,8 +293,15 @@ class _Check:
         if not self._settings.json:
             console = self._console
             debug = self._settings.log.level == "DEBUG"
-            for line in list_step(step, console.paint, console.width, tells_all=debug):
-                console.say(line)
+            for told in [step] if debug else self._folding.take(step):
+                for line in list_step(told, console.paint, console.width, tells_all=debug):
+                    console.say(line)
+
+    def finish(self) -> None:
+        """Tells what was held back."""
+        for told in self._folding.end():
+            for line in list_step(told, self._console.paint, self._console.width, tells_all=False):
+                self._console.say(line)
 
     def _show(self, what: str) -> None:
         self.doing = f"asking {what}"
@@ -303,6 +314,7 @@ class _Check:
         if self._settings.json:
             logger.warning("%s", text)
         else:
+            self.finish()
             self._console.say(one_line(text))
 
 

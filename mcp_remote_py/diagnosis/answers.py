@@ -88,10 +88,10 @@ def describe_wanted_credential(
     answered: Answered, evidence: Sequence[str], *, is_given: bool
 ) -> CheckStep:
     """The server says nothing before it has a credential; `is_given`: the person gave one."""
-    what = "refuses the credential that you give" if is_given else "wants a credential"
+    what = "refuses the credential that you give" if is_given else "wants a credential first"
     return _step(
-        StepState.NOTED,
-        f"The server answers, and {what} before it says what it speaks (HTTP {answered.status}).",
+        StepState.NOTED if is_given else StepState.PASSED,
+        f"The server answers, and {what} (HTTP {answered.status}).",
         evidence,
         seconds=answered.seconds,
     )
@@ -158,9 +158,8 @@ def describe_challenge(
             'Give it in a header, for example --header "Authorization: Basic ...", or ask who '
             "runs the server for a token.",
         )
-    return _challenged(
-        StepState.NOTED, f"The server wants a sign-in (HTTP {answered.status}).{why}", evidence
-    )
+    said = f"The server wants a sign-in (HTTP {answered.status}).{why}"
+    return _challenged(StepState.NOTED if why else StepState.PASSED, said, evidence)
 
 
 def name_value_place(step: CheckStep, place: str) -> CheckStep:

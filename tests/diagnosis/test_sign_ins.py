@@ -69,7 +69,7 @@ def test_what_has_expired_is_told_with_what_becomes_of_it() -> None:
     assert step.state is StepState.NOTED
     dead = make(expires_at=NOW - 5, renewable=False)
     step = describe_stored(stored, dead, None, NOW, is_wanted=True)
-    assert step.said.endswith("and there is no refresh token to renew it with.")
+    assert step.said == "The sign-in has expired, and the server gave no way to renew it."
     assert step.state is StepState.FAILED
 
 
@@ -109,7 +109,7 @@ def test_the_claims_of_a_token_are_told() -> None:
         exp=NOW + 3600,
     )
     step = describe_token(make(token), True, "", "", NOW)
-    assert step.said == "The token is a JWT; the server takes it."
+    assert step.said == "The server accepts it."
     assert step.evidence == (
         "kind: JWT, its signature is not checked here",
         "aud: https://mcp.example/mcp",
@@ -123,11 +123,9 @@ def test_the_claims_of_a_token_are_told() -> None:
 
 def test_an_opaque_token_and_one_that_nobody_tried() -> None:
     step = describe_token(make(), None, "", "", NOW)
-    assert step.said == (
-        "The token is opaque: what it is for cannot be seen from here; whether the server takes it "
-        "was not found out."
-    )
-    assert (step.state, step.evidence) == (StepState.NOTED, ("kind: opaque",))
+    assert step.said == "Whether the server accepts it was not found out."
+    kind = "kind: opaque, so that what it is for cannot be seen from here"
+    assert (step.state, step.evidence) == (StepState.NOTED, (kind,))
 
 
 def test_a_refused_token_is_compared_with_what_is_published() -> None:
