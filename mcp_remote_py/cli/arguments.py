@@ -92,6 +92,10 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
     if not _ENDING.isdisjoint(options):
         return Arguments(options)
     this = COMMANDS[command]
+    if unknown and not others:  # what is missing may be what it should have been
+        from mcp_remote_py.cli.mistakes import check_words
+
+        check_words(command, argv[0], [], [], [], unknown)
     name, others = _take_name(this, others)
     others = _without_names(others, warnings)
     words = [word for _, word in others]

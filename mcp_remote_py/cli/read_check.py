@@ -94,7 +94,10 @@ def read_check(given: Given, find: FindEntries | None = None) -> CheckSettings:
     Raises:
         UsageError: anything is wrong, or the entry is not to be found.
     """
-    if given.arguments.url is None:
+    name, url = given.arguments.name, given.arguments.url
+    if name is not None and url is not None and "://" not in url and "${" not in url:
+        raise UsageError("check takes one server at a time.", hint="Give one name or one address.")
+    if url is None:
         unread: list[str] = []
         return _read_named(given, find or partial(_find_on_this_machine, unread), unread)
     return CheckSettings(

@@ -36,6 +36,7 @@ from mcp_remote_py.diagnosis.entry_starts import blame_start, describe_start
 from mcp_remote_py.diagnosis.folding import Folding
 from mcp_remote_py.diagnosis.given import describe_given, describe_not_given
 from mcp_remote_py.diagnosis.judgements import HOST_VIEW, skip_host_view
+from mcp_remote_py.diagnosis.network_words import name_variables
 from mcp_remote_py.diagnosis.public_report import (
     LOOK_OVER,
     ReportedMachine,
@@ -244,9 +245,9 @@ class _Check:
         relay = self._settings.relay
         failed: CheckStep | None = None
         async for step in self._check_network(relay, self._now(), NETWORK_PATIENCE):
-            self._add(step)
+            self._add(name_variables(step, self._settings.variables))
             if step.state is StepState.FAILED:
-                failed = step
+                failed = self.steps[-1]
                 break
         if failed is None:
             return None

@@ -5,13 +5,14 @@ Pure. Must not know how anything is looked up or connected to.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState, tell_step
 from mcp_remote_py.errors import McpRemoteError, shorten
 from mcp_remote_py.reach import network_of
 from mcp_remote_py.redact import mask_url
+from mcp_remote_py.settings.network import CA_VARIABLES
 from mcp_remote_py.url import ServerUrl
 from mcp_remote_py.values import Value
 
@@ -72,6 +73,19 @@ def describe_failed_step(
 ) -> CheckStep:
     """A step that failed, in the relay's own words."""
     return _make(name, StepState.FAILED, error.cause, evidence, error.hint or "", seconds)
+
+
+def name_variables(step: CheckStep, variables: Collection[str]) -> CheckStep:
+    """The same, with which of the variables it goes by are set by the entry; these are its own."""
+    named: list[str] = []
+    if step.name == "proxy":
+        named = [one for one in variables if one.upper().endswith("_PROXY") and one in step.said]
+    elif step.name == "certificate" and step.state is not StepState.SKIPPED:
+        named = [one for one in variables if one in CA_VARIABLES]
+    if not named:
+        return step
+    verb = "is" if len(named) == 1 else "are"
+    return step.replace(said=f'{step.said} {", ".join(named)} {verb} from "env" of the entry.')
 
 
 def describe_address(server: ServerUrl) -> CheckStep:

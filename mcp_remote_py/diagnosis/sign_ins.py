@@ -35,6 +35,8 @@ class StoredSignIn(Value, frozen=True):
     last_error: str = ""
     last_hint: str = ""
     budget: SignInBudget = SignInBudget()
+    profiles: tuple[str, ...] = ()
+    """Other profiles under which somebody is signed in at the server."""
 
 
 def describe_stored(
@@ -62,6 +64,9 @@ def describe_stored(
             said = f"Nobody is signed in. The last try ended so: {shorten(stored.last_error)}"
         else:
             said = "Nobody is signed in."
+        if stored.profiles:
+            named = " and ".join(f"--profile {one}" for one in stored.profiles)
+            said += f" There is a sign-in as {named}: say that here as well, to use it."
         return _step(STORED_SIGN_IN, StepState.FAILED, said, evidence)
     who = f" as {shorten(stored.account)}" if stored.account else ""
     since = describe_moment(credential.obtained_at, now) or "a time that is not known"

@@ -25,10 +25,12 @@ from mcp_remote_py.cli.program import CHECK
 from mcp_remote_py.cli.read_check import read_check
 from mcp_remote_py.commands.check import describe_machine, run_check
 from mcp_remote_py.console import Console
+from mcp_remote_py.credentials.session_files import SessionFile, state_directory
 from mcp_remote_py.diagnosis.public_report import LOOK_OVER
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.redact import Secret
+from mcp_remote_py.session_id import SessionId
 from mcp_remote_py.settings.check import CheckSettings, EntryStart
 from mcp_remote_py.settings.commands import ProxySettings
 from tests.peers.authorization_server import AuthorizationServer, Policy
@@ -691,6 +693,43 @@ def test_where_a_refused_header_stands_is_told(desk: Desk, server: WildServer) -
         "is there, the browser sign-in is not used. Its value is the variable AUTH in "
         f'"env" of the entry math in {file}.'
     )
+
+
+def test_unknown_option_is_told_before_what_is_missing() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_arguments(CHECK, ["--al"])
+    assert caught.value.cause == "Unknown option --al."
+
+
+def test_one_server_at_a_time() -> None:
+    with pytest.raises(UsageError) as caught:
+        read([MATH], "math", "work")
+    assert caught.value.sentence() == (
+        "check takes one server at a time. Give one name or one address."
+    )
+
+
+def test_sign_in_under_another_profile_is_named(desk: Desk) -> None:
+    with AuthorizationServer(Policy()) as server:
+        session = SessionId(server.url, profile="work")
+        record = SessionFile(state_directory(desk.environment), session)
+        record.update(signed_in_at=1.8e9)
+        record.flush()
+        told = desk.check(server.url, "--json", "--token-store", "file")
+    assert told.json["verdict"]["said"].startswith(
+        "Nobody is signed in. There is a sign-in as --profile work"
+    )
+
+
+def test_state_folder_that_cannot_be_read_is_a_step(desk: Desk) -> None:
+    desk.state.write_text("not a folder")
+    with AuthorizationServer(Policy()) as server:
+        told = desk.check(server.url, "--token-store", "file")
+    assert told.status == 1, told
+    assert "FAILED  Stored sign-in:" in told.out
+    assert "cannot be read: " in " ".join(told.out.split())
+    assert told.out.splitlines()[-1] != ""
+    assert "cannot be read" not in told.err
 
 
 BROKEN = "{folder}/config.toml, line 1, column 18: A closing bracket is expected, but"

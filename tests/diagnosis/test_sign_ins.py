@@ -86,6 +86,15 @@ def test_nobody_is_signed_in() -> None:
     assert "last error: The person said no." in step.evidence
 
 
+def test_a_sign_in_under_another_profile_is_told() -> None:
+    stored = StoredSignIn(profiles=("work",))
+    step = describe_stored(stored, None, None, NOW, is_wanted=True)
+    assert step.said == (
+        "Nobody is signed in. There is a sign-in as --profile work: say that here as well, to use "
+        "it."
+    )
+
+
 def test_a_store_that_cannot_be_read_is_told_in_its_own_words() -> None:
     problem = StoreError("The keyring has not answered for 3 s.", hint="Unlock it.")
     step = describe_stored(StoredSignIn(NOW), None, problem, NOW, is_wanted=True)
