@@ -92,10 +92,8 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
     if not _ENDING.isdisjoint(options):
         return Arguments(options)
     this = COMMANDS[command]
-    if unknown and not others:  # what is missing may be what it should have been
-        from mcp_remote_py.cli.mistakes import check_words
-
-        check_words(command, argv[0], [], [], [], unknown)
+    if not others:  # what is missing may be what it should have been
+        _check_unknown(command, argv, unknown)
     name, others = _take_name(this, others)
     others = _without_names(others, warnings)
     words = [word for _, word in others]
@@ -182,6 +180,13 @@ def _without_launcher(argv: Sequence[str]) -> tuple[Sequence[str], bool]:
 def warn_of(error: UsageError) -> str:
     """The words for the log where the mistake is ignored, as by npm's mcp-remote."""
     return f"Ignored: {error.sentence()}"
+
+
+def _check_unknown(command: str, argv: Sequence[str], unknown: list[str]) -> None:
+    if unknown:
+        from mcp_remote_py.cli.mistakes import check_words
+
+        check_words(command, argv[0], [], [], [], unknown)
 
 
 def _split_further(

@@ -145,7 +145,7 @@ def test_check_by_name_says_that_only_the_host_knows_the_secret(desk: Desk) -> N
     assert checked.status == 2
     assert checked.logged == (
         "mcp-remote-py: error: The entry math is fine, but its secret is known only to VS Code, so "
-        "it cannot be checked by name. Start it in VS Code. To check its server from here, give the "
-        f"address and the secret: mcp-remote-py check {URL} "
+        "it cannot be checked by name. Start it in VS Code. To check its server from here, give "
+        f"the address and the secret: mcp-remote-py check {URL} "
         '--header "Authorization: Bearer TOKEN"\n'
     )
