@@ -73,6 +73,7 @@ async def discover_documents(talk: ServerTalk) -> list[CheckStep]:
         )
         return describe_undiscovered(documents, late, clock.time() - began, is_late=True)
     except McpRemoteError as error:
+        talk.undiscovered = error
         return describe_undiscovered(documents, error, clock.time() - began)
     finally:
         await fetcher.aclose()

@@ -9,6 +9,11 @@ counted, but for `--login`. Must not know HTTP.
 from __future__ import annotations
 
 from mcp_remote_py.checking.talk import ServerTalk
+from mcp_remote_py.credentials.session_files import (
+    SessionRecord,
+    list_records,
+    state_directory,
+)
 from mcp_remote_py.diagnosis.clocks import explain_by_clocks
 from mcp_remote_py.diagnosis.sign_ins import (
     StoredSignIn,
@@ -29,24 +34,27 @@ async def inspect_sign_in(talk: ServerTalk) -> CheckStep:
         return skip_stored("Requests are signed, so nobody signs in.")
     if not talk.signs_in:
         return skip_stored("A credential is given, so nobody signs in.")
-    record = talk.read_record()
+    problem: McpRemoteError | None = None
+    record, store = SessionRecord(), ""
+    try:
+        record = talk.read_record()
+        store = record.store or talk.describe_store()
+        await talk.load_credential()
+    except McpRemoteError as error:
+        problem = error
+        talk.store_failed = True
     stored = StoredSignIn(
         signed_in_at=record.signed_in_at,
         account=record.account,
         issuer=record.issuer,
         scope=record.scope,
         expires_at=record.expires_at,
-        store=record.store or talk.describe_store(),
+        store=store,
+        profiles=_find_profiles(talk) if talk.credential is None and problem is None else (),
         last_error=record.last_error,
         last_hint=record.last_hint,
         budget=record.budget,
     )
-    problem: McpRemoteError | None = None
-    try:
-        await talk.load_credential()
-    except McpRemoteError as error:
-        problem = error
-        talk.store_failed = True
     return describe_stored(
         stored,
         talk.credential,
@@ -54,6 +62,14 @@ async def inspect_sign_in(talk: ServerTalk) -> CheckStep:
         talk.now(),
         is_wanted=talk.challenge is not None and talk.settings.sign_in.unattended is None,
     )
+
+
+def _find_profiles(talk: ServerTalk) -> tuple[str, ...]:
+    """The profiles under which somebody is signed in at this server."""
+    own = talk.settings.sign_in.profile
+    records = list_records(state_directory(talk.environment))
+    at_server = [one for one in records if one.server == str(talk.server) and one.signed_in_at]
+    return tuple(dict.fromkeys(one.profile for one in at_server if one.profile not in ("", own)))
 
 
 async def sign_in_now(talk: ServerTalk) -> CheckStep:

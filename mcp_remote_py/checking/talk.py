@@ -106,6 +106,8 @@ class ServerTalk:
         self.clock_reason = ""
         self.slowness = 0.0
         self.discovered: Discovered | None = None
+        self.undiscovered: McpRemoteError | None = None
+        """Why not."""
         self.credential: Credential | None = None
         self.found: Found | None = None
         self.judgement: Judgement | None = None

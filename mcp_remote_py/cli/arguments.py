@@ -92,6 +92,7 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
     if not _ENDING.isdisjoint(options):
         return Arguments(options)
     this = COMMANDS[command]
+    _check_unknown(command, argv, others, unknown)
     name, others = _take_name(this, others)
     others = _without_names(others, warnings)
     words = [word for _, word in others]
@@ -178,6 +179,16 @@ def _without_launcher(argv: Sequence[str]) -> tuple[Sequence[str], bool]:
 def warn_of(error: UsageError) -> str:
     """The words for the log where the mistake is ignored, as by npm's mcp-remote."""
     return f"Ignored: {error.sentence()}"
+
+
+def _check_unknown(
+    command: str, argv: Sequence[str], others: Sequence[tuple[int, str]], unknown: list[str]
+) -> None:
+    """Where nothing else is there: what is missing may be what it should have been."""
+    if unknown and not others:
+        from mcp_remote_py.cli.mistakes import check_words
+
+        check_words(command, argv[0], [], [], [], unknown)
 
 
 def _split_further(

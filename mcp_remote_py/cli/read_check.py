@@ -6,9 +6,11 @@ Both are read as the relay reads them. Must not know hosts, nor what a check doe
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
+from itertools import pairwise
 from typing import Protocol
 
 from mcp_remote_py.cli.arguments import parse_arguments
@@ -18,9 +20,11 @@ from mcp_remote_py.cli.login_words import describe_login
 from mcp_remote_py.cli.options import ALL_OPTIONS
 from mcp_remote_py.cli.program import CHECK, PROXY
 from mcp_remote_py.cli.read_server import read_proxy
-from mcp_remote_py.errors import UsageError, one_line
+from mcp_remote_py.errors import UsageError, one_line, runner_of
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import Secret, mask_url, remember, secrets_in_url
-from mcp_remote_py.settings.check import CheckSettings
+from mcp_remote_py.settings.check import CheckSettings, EntryStart
+from mcp_remote_py.settings.words import FileGone, KnownToHost
 from mcp_remote_py.url import InvalidUrl, parse_url
 
 MOST_NAMES = 10
@@ -72,6 +76,11 @@ class NamedEntry(Protocol):
         """Its environment."""
         ...
 
+    @property
+    def start(self) -> EntryStart | None:
+        """What the host starts for it; None for what is none of ours."""
+        ...
+
 
 FindEntries = Callable[
     [str | None, Sequence[str], str | None, Mapping[str, str]], Sequence[NamedEntry]
@@ -85,7 +94,10 @@ def read_check(given: Given, find: FindEntries | None = None) -> CheckSettings:
     Raises:
         UsageError: anything is wrong, or the entry is not to be found.
     """
-    if given.arguments.url is None:
+    name, url = given.arguments.name, given.arguments.url
+    if name is not None and url is not None and "://" not in url and "${" not in url:
+        raise UsageError("check takes one server at a time.", hint="Give one name or one address.")
+    if url is None:
         unread: list[str] = []
         return _read_named(given, find or partial(_find_on_this_machine, unread), unread)
     return CheckSettings(
@@ -120,6 +132,8 @@ def _read_named(given: Given, find: FindEntries, unread: list[str]) -> CheckSett
             hint=f"Say which one is meant: --client {entry.host.key}.",
         )
     if not any("://" in word or "${" in word for word in entry.words):
+        if entry.start is not None:
+            raise _no_address(entry)
         raise UsageError(
             one_line(f"The entry {name} of {entry.host.title} does not start mcp-remote-py."),
             hint="Give the address of the server in full: https://...",
@@ -132,10 +146,7 @@ def _read_named(given: Given, find: FindEntries, unread: list[str]) -> CheckSett
     with _blaming(entry):
         of_entry = parse_arguments(PROXY, entry.words)
     if of_entry.url is None:
-        raise UsageError(
-            one_line(f"The entry {name} of {entry.host.title} has no address."),
-            hint="Give the address of the server in full: https://...",
-        )
+        raise _no_address(entry)
     options = {**of_entry.options, **given.arguments.options}
     whole = Given(of_entry._replace(options=options), environment)
     is_as_written = not set(given.arguments.options) - set(_OWN)
@@ -155,6 +166,48 @@ def _read_named(given: Given, find: FindEntries, unread: list[str]) -> CheckSett
         typed=_type_again(given, name, clients, config),
         source=one_line(f"{entry.host.title}, {entry.path}"),
         variables=dict(entry.variables),
+        value_place=_find_value(entry),
+        start=_name_install(entry, mask_url(str(settings.server)), config),
+    )
+
+
+def _name_install(entry: NamedEntry, address: str, config: str | None) -> EntryStart | None:
+    """Its start, with the command that writes this entry anew: what else it has is taken over."""
+    if entry.start is None:
+        return None
+    words = ["install", entry.name, address]
+    words += ["--config", config] if config is not None else ["--client", entry.host.key]
+    line = f"{runner_of(sys.prefix)}mcp-remote-py {one_line(shlex.join(words))}"
+    return entry.start.replace(install=line)
+
+
+_HEADERS = ("--header", "-H", "--header-file")
+_VARIABLE = lazy_pattern(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def _find_value(entry: NamedEntry) -> str:
+    """Where the value of the only header stands; "" where there are several, or none."""
+    words = [word for before, word in pairwise(entry.words) if before in _HEADERS]
+    if len(words) != 1:
+        return ""
+    if "--header-file" in entry.words:
+        return one_line(f"in the file {words[0]}")
+    named = _VARIABLE.findall(words[0])
+    where = one_line(f"of the entry {entry.name} in {entry.path}")
+    if not named:
+        return f'in "args" {where}'
+    if named[0] in entry.variables:
+        return f'the variable {named[0]} in "env" {where}'
+    return f"your own variable {named[0]}"
+
+
+def _no_address(entry: NamedEntry) -> UsageError:
+    where = f"{entry.name} ({entry.host.title}, {entry.path})"
+    return UsageError(
+        one_line(f'The address of the server is missing in "args" of {where}.'),
+        hint=one_line(
+            f"Write it again: mcp-remote-py install {shlex.quote(entry.name)} https://..."
+        ),
     )
 
 
@@ -163,11 +216,47 @@ def _blaming(entry: NamedEntry) -> Generator[None]:
     """A mistake in there is of the entry, and nothing that this command line has."""
     try:
         yield
+    except KnownToHost as error:
+        raise _known_to_host(entry, error) from None
     except UsageError as error:
+        if isinstance(error, FileGone) and error.cause.startswith("--header-file"):
+            raise _file_gone(entry) from None
         where = one_line(f"{entry.name} of {entry.host.title} ({entry.path})")
         raise error.changed(
             {"cause": f"The entry {where} has a mistake, with which it cannot start: {error.cause}"}
         ) from None
+
+
+def _known_to_host(entry: NamedEntry, error: KnownToHost) -> UsageError:
+    """Nothing is wrong with such an entry: only its host has all of it."""
+    url = next((word for word in entry.words if "://" in word), "URL")
+    example = f'mcp-remote-py check {mask_url(url)} --header "Authorization: Bearer TOKEN"'
+    what = f"its secret is known only to {entry.host.title}, so it cannot be checked by name."
+    if "a secret" not in error.cause:
+        what = f"it cannot be checked by name: {error.cause}"
+    return UsageError(
+        one_line(f"The entry {entry.name} is fine, but {what}"),
+        hint=one_line(
+            f"Start it in {entry.host.title}. To check its server from here, give the address and "
+            f"the secret: {example}"
+        ),
+    )
+
+
+def _file_gone(entry: NamedEntry) -> UsageError:
+    url = next((word for word in entry.words if "://" in word), "URL")
+    file = next(word for before, word in pairwise(entry.words) if before == "--header-file")
+    words = shlex.join(("install", entry.name, mask_url(url), "--client", entry.host.key))
+    return UsageError(
+        one_line(
+            f"The entry {entry.name} of {entry.host.title} cannot start: the file with its token "
+            f"is gone ({file})."
+        ),
+        hint=one_line(
+            f'Write it again: mcp-remote-py {words} --header "Authorization: Bearer TOKEN" '
+            "--secrets file"
+        ),
+    )
 
 
 def _type_again(given: Given, name: str, clients: Sequence[str], config: str | None) -> str:
@@ -237,6 +326,7 @@ def _find_on_this_machine(
     from mcp_remote_py.hosts.broken_config import BrokenConfig
     from mcp_remote_py.hosts.entry_reading import EntryKind, FoundEntry
     from mcp_remote_py.installing.entries import find_entries
+    from mcp_remote_py.installing.entry_start import look_at_start
     from mcp_remote_py.installing.surroundings import this_system
 
     try:
@@ -245,5 +335,6 @@ def _find_on_this_machine(
         # Its own hint says that nothing was changed, which nobody has expected.
         raise error.with_hint("Open it in an editor, mend that place, and check again.") from None
     ours = (EntryKind.OURS, EntryKind.NPM)
+    found = [look_at_start(one, environment) if one.name == name else one for one in found]
     # The words of another program are not ours to read: nothing of it is started here.
     return [one if one.kind in ours else one._replace(found=FoundEntry(one.kind)) for one in found]

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from mcp_remote_py.commands.agent import BuildAgent
+from mcp_remote_py.commands.check_look import names_sign_in
 from mcp_remote_py.commands.entry_talk import explain_mask, own_options
 from mcp_remote_py.commands.login import run_login
 from mcp_remote_py.commands.looking import look_as_host
@@ -121,6 +122,14 @@ def _sign_in(
             # In the words of the relay: its cause and its next step.
             raise McpRemoteError(seen.found.error)
         return DONE_STATUS, True
+    if not asyncio.run(names_sign_in(relay, environment, seen.challenge)):
+        options = own_options(settings.choice, dry_run=False, yes=False)
+        words = ("install", settings.name, server, *options)
+        console.say("The server wants a credential, and does not name a sign-in.")
+        console.say("If whoever runs it gave you a token, write the entry again with it:")
+        line = f'mcp-remote-py {shlex.join(words)} --header "Authorization: Bearer TOKEN"'
+        console.say(f"  {typed_before}{line}")
+        return DONE_STATUS, False
     command = explain_stars(
         name_server(LOGIN_COMMAND, str(relay.server), relay.sign_in.login_options, typed_before)
     )

@@ -31,9 +31,12 @@ from mcp_remote_py.checking.server_steps import check_server
 from mcp_remote_py.checking.talk import CHECK_PATIENCE, ServerTalk
 from mcp_remote_py.commands.check_look import open_talk
 from mcp_remote_py.console import Console
-from mcp_remote_py.diagnosis.answers import TRANSPORT, TRANSPORT_TITLE
+from mcp_remote_py.diagnosis.answers import TRANSPORT, TRANSPORT_TITLE, name_value_place
+from mcp_remote_py.diagnosis.entry_starts import blame_start, describe_start
+from mcp_remote_py.diagnosis.folding import Folding
 from mcp_remote_py.diagnosis.given import describe_given, describe_not_given
 from mcp_remote_py.diagnosis.judgements import HOST_VIEW, skip_host_view
+from mcp_remote_py.diagnosis.network_words import name_variables
 from mcp_remote_py.diagnosis.public_report import (
     LOOK_OVER,
     ReportedMachine,
@@ -128,6 +131,7 @@ def run_check(
         except KeyboardInterrupt:
             patience = None if settings.login else LONGEST_SILENCE
             verdict = describe_stopped(check.steps, check.doing, patience)
+    check.finish()
     _tell(settings, check.steps, verdict, environment, console)
     return verdict.status
 
@@ -175,13 +179,14 @@ class _Check:
         self._check_network = check_network or _load_network()
         self._address = mask_url(str(settings.server))
         self.steps: list[CheckStep] = []
+        self._folding = Folding()
         self.doing = ""
         """What is done now, in words for the person who waits."""
 
     async def run(self) -> Verdict:
         """All steps, and what they come to; a step that breaks is one that is told, too."""
         try:
-            return await self._run()
+            verdict = await self._run()
         except McpRemoteError:
             raise
         except Exception as error:
@@ -189,7 +194,8 @@ class _Check:
             frames = traceback.extract_tb(error.__traceback__)[-MOST_FRAMES:]
             places = [f"{Path(one.filename).name}:{one.lineno} {one.name}" for one in frames]
             self._add(describe_own_fault(error, places))
-            return end_at(self.steps[-1])
+            verdict = end_at(self.steps[-1])
+        return blame_start(self.steps[0], verdict) if self._settings.start else verdict
 
     async def _run(self) -> Verdict:
         settings = self._settings
@@ -199,10 +205,13 @@ class _Check:
             source = f" (entry {settings.name}: {settings.source})" if settings.name else ""
             self._console.say(one_line(f"Checking {self._address}{source}"))
             self._console.say()
+        if settings.start is not None:
+            self._add(describe_start(settings.start))
         self._show("the network")
         failed = await self._look_at_network()
         if failed is not None:
             return end_at(failed)
+        self.finish()
         self._show("the server")
         whole = PERSON_PATIENCE if settings.login else WHOLE_PATIENCE
         left = whole - (loop.time() - began)
@@ -214,7 +223,7 @@ class _Check:
                 self._skip(((TRANSPORT, TRANSPORT_TITLE),), failed)
                 return end_at(failed)
             async for step in check_server(talk, signs_in=settings.login):
-                self._add(step)
+                self._add(name_value_place(step, settings.value_place))
                 self._show("the slow server" if talk.slowness else "the server")
             verdict = find_server_verdict(
                 self.steps,
@@ -236,9 +245,9 @@ class _Check:
         relay = self._settings.relay
         failed: CheckStep | None = None
         async for step in self._check_network(relay, self._now(), NETWORK_PATIENCE):
-            self._add(step)
+            self._add(name_variables(step, self._settings.variables))
             if step.state is StepState.FAILED:
-                failed = step
+                failed = self.steps[-1]
                 break
         if failed is None:
             return None
@@ -285,8 +294,15 @@ class _Check:
         if not self._settings.json:
             console = self._console
             debug = self._settings.log.level == "DEBUG"
-            for line in list_step(step, console.paint, console.width, tells_all=debug):
-                console.say(line)
+            for told in [step] if debug else self._folding.take(step):
+                for line in list_step(told, console.paint, console.width, tells_all=debug):
+                    console.say(line)
+
+    def finish(self) -> None:
+        """Tells what was held back."""
+        for told in self._folding.end():
+            for line in list_step(told, self._console.paint, self._console.width, tells_all=False):
+                self._console.say(line)
 
     def _show(self, what: str) -> None:
         self.doing = f"asking {what}"
@@ -299,6 +315,7 @@ class _Check:
         if self._settings.json:
             logger.warning("%s", text)
         else:
+            self.finish()
             self._console.say(one_line(text))
 
 

@@ -10,11 +10,14 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 
+from mcp_remote_py.checking.discovery import discover_documents
 from mcp_remote_py.checking.talk import ANSWER_PATIENCE, CHECK_PATIENCE, LookAtServer, ServerTalk
 from mcp_remote_py.commands.proxy import assemble, build_signer_for
 from mcp_remote_py.commands.terminal import OwnHost, look_at_server
 from mcp_remote_py.found import Found
 from mcp_remote_py.named_files import read_settled
+from mcp_remote_py.oauth.challenge import parse_challenge
+from mcp_remote_py.oauth.discovery import NoSignInNamed
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.signing.signer import AwsSigner
@@ -60,6 +63,19 @@ async def open_talk(
         await talk.aclose()
         if signer is not None:
             await signer.aclose()
+
+
+async def names_sign_in(
+    settings: ProxySettings, environment: Mapping[str, str], challenge: str
+) -> bool:
+    """Whether a server that wants a credential says how to get one; True where that is not known.
+
+    `challenge` is the value of its `WWW-Authenticate`. Nothing is registered.
+    """
+    async with open_talk(settings, environment, lambda _: None) as talk:
+        talk.challenge = parse_challenge(challenge)
+        await discover_documents(talk)
+        return not isinstance(talk.undiscovered, NoSignInNamed)
 
 
 def _build_look(

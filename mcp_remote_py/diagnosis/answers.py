@@ -88,10 +88,10 @@ def describe_wanted_credential(
     answered: Answered, evidence: Sequence[str], *, is_given: bool
 ) -> CheckStep:
     """The server says nothing before it has a credential; `is_given`: the person gave one."""
-    what = "refuses the credential that you give" if is_given else "wants a credential"
+    what = "refuses the credential that you give" if is_given else "wants a credential first"
     return _step(
-        StepState.NOTED,
-        f"The server answers, and {what} before it says what it speaks (HTTP {answered.status}).",
+        StepState.NOTED if is_given else StepState.PASSED,
+        f"The server answers, and {what} (HTTP {answered.status}).",
         evidence,
         seconds=answered.seconds,
     )
@@ -133,8 +133,8 @@ def describe_challenge(
             StepState.FAILED,
             f"The server refuses your header {credential} (HTTP {answered.status}).{why}",
             evidence,
-            "Check its value: is it whole, valid, and meant for this server? While it is given, "
-            "nobody is signed in another way.",
+            "Check its value: is it whole, valid, and meant for this server? As long as this "
+            "header is there, the browser sign-in is not used.",
         )
     if has_token:
         said = f"The server refuses the token of the sign-in (HTTP {answered.status}).{why}"
@@ -158,9 +158,15 @@ def describe_challenge(
             'Give it in a header, for example --header "Authorization: Basic ...", or ask who '
             "runs the server for a token.",
         )
-    return _challenged(
-        StepState.NOTED, f"The server wants a sign-in (HTTP {answered.status}).{why}", evidence
-    )
+    said = f"The server wants a sign-in (HTTP {answered.status}).{why}"
+    return _challenged(StepState.NOTED if why else StepState.PASSED, said, evidence)
+
+
+def name_value_place(step: CheckStep, place: str) -> CheckStep:
+    """The same step; where a header is refused, with where its value stands, "" if not known."""
+    if step.name != CHALLENGE or step.state is not StepState.FAILED or not place:
+        return step
+    return step.replace(hint=f"{step.hint} Its value is {place}.")
 
 
 def describe_no_challenge(given: Sequence[str]) -> CheckStep:

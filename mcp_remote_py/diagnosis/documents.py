@@ -140,8 +140,8 @@ def describe_discovered(
         said = f"The server names {shorten(server.issuer)} as its sign-in server."
     else:
         said = "The server does not publish resource metadata: its own host is asked (2025-03-26)."
-    if found.resource:
-        said += f" Tokens are asked for {shorten(mask_url(found.resource))}."
+    asked = [f"tokens are asked for: {shorten(mask_url(found.resource))}"] if found.resource else []
+    revocation = [] if server.revocation_endpoint else ["it cannot revoke tokens"]
     flaws = tuple(f"left out: {one_line(scrub_known(flaw))}" for _, flaw in server.flaws)
     return [
         _step(
@@ -151,6 +151,7 @@ def describe_discovered(
             [
                 *list_documents(of_resource, is_used=True),
                 f"scopes: {_say_scopes(found.scopes_supported)}",
+                *asked,
             ],
             seconds=seconds,
         ),
@@ -158,7 +159,7 @@ def describe_discovered(
             AUTHORIZATION_SERVER,
             StepState.NOTED if server.is_default else StepState.PASSED,
             _say_server(server),
-            [*list_documents(of_server, is_used=True), *flaws],
+            [*list_documents(of_server, is_used=True), *revocation, *flaws],
         ),
     ]
 
@@ -173,8 +174,7 @@ def _say_server(server: ServerMetadata) -> str:
             f"{shorten(server.issuer)} does not publish metadata: the usual addresses of MCP "
             "2025-03-26 are used, which nobody named."
         )
-    revokes = "can revoke tokens" if server.revocation_endpoint else "cannot revoke tokens"
-    return f"Its metadata can be used; it {revokes}."
+    return "It says how to sign in."
 
 
 def describe_undiscovered(

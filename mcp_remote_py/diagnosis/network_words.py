@@ -5,13 +5,14 @@ Pure. Must not know how anything is looked up or connected to.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState, tell_step
 from mcp_remote_py.errors import McpRemoteError, shorten
 from mcp_remote_py.reach import network_of
 from mcp_remote_py.redact import mask_url
+from mcp_remote_py.settings.network import CA_VARIABLES
 from mcp_remote_py.url import ServerUrl
 from mcp_remote_py.values import Value
 
@@ -74,6 +75,19 @@ def describe_failed_step(
     return _make(name, StepState.FAILED, error.cause, evidence, error.hint or "", seconds)
 
 
+def name_variables(step: CheckStep, variables: Collection[str]) -> CheckStep:
+    """The same, with which of the variables it goes by are set by the entry; these are its own."""
+    named: list[str] = []
+    if step.name == "proxy":
+        named = [one for one in variables if one.upper().endswith("_PROXY") and one in step.said]
+    elif step.name == "certificate" and step.state is not StepState.SKIPPED:
+        named = [one for one in variables if one in CA_VARIABLES]
+    if not named:
+        return step
+    verb = "is" if len(named) == 1 else "are"
+    return step.replace(said=f'{step.said} {", ".join(named)} {verb} from "env" of the entry.')
+
+
 def describe_address(server: ServerUrl) -> CheckStep:
     """The URL as it was understood."""
     evidence = [f"host: {server.host}", f"port: {server.port}"]
@@ -108,8 +122,7 @@ def describe_name(host: str, addresses: Sequence[str], seconds: float) -> CheckS
     evidence = [
         f"{'IPv6' if ':' in one else 'IPv4'}: {one} ({network_of(one).value})" for one in addresses
     ]
-    count = "1 address" if len(addresses) == 1 else f"{len(addresses)} addresses"
-    return _make("name", StepState.PASSED, f"The name {host} has {count}.", evidence, "", seconds)
+    return _make("name", StepState.PASSED, f"{host} was found.", evidence, "", seconds)
 
 
 def describe_no_name(host: str, words: str, *, is_unknown: bool) -> CheckStep:
@@ -143,9 +156,11 @@ def describe_connections(port: int, attempts: Sequence[Attempt], seconds: float)
         said = "The server answers over IPv4, and not over IPv6."
         hint = "Add --ipv4 if connecting is slow."
         return _make("connection", StepState.NOTED, said, evidence, hint, seconds)
-    state = StepState.NOTED if dead else StepState.PASSED
-    said = f"{len(good)} of {len(attempts)} addresses answer at port {port}."
-    return _make("connection", state, said, evidence, "", seconds)
+    if dead:
+        said = f"{len(good)} of {len(attempts)} addresses answer at port {port}."
+        return _make("connection", StepState.NOTED, said, evidence, "", seconds)
+    said = f"Something answers at port {port}."
+    return _make("connection", StepState.PASSED, said, evidence, "", seconds)
 
 
 def describe_tls_at_http(server: ServerUrl) -> CheckStep:

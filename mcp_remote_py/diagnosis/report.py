@@ -55,7 +55,9 @@ def list_step(step: CheckStep, paint: PaintText, width: int, *, tells_all: bool)
             for part in _wrap(line, width, _INDENT + 2):
                 yield paint(part, Style.SOFT)
     if step.hint and (tells_all or step.state is StepState.NOTED):
-        yield from _wrap(step.hint, width, _INDENT)
+        yield from _wrap(step.hint.removesuffix(step.command), width, _INDENT)
+        if step.command:
+            yield f"{' ' * _INDENT}{paint(step.command, Style.STRONG)}"
 
 
 def list_verdict(verdict: Verdict, paint: PaintText, width: int) -> Iterator[str]:

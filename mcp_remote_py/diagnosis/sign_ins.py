@@ -35,6 +35,8 @@ class StoredSignIn(Value, frozen=True):
     last_error: str = ""
     last_hint: str = ""
     budget: SignInBudget = SignInBudget()
+    profiles: tuple[str, ...] = ()
+    """Other profiles under which somebody is signed in at the server."""
 
 
 def describe_stored(
@@ -62,13 +64,16 @@ def describe_stored(
             said = f"Nobody is signed in. The last try ended so: {shorten(stored.last_error)}"
         else:
             said = "Nobody is signed in."
+        if stored.profiles:
+            named = " and ".join(f"--profile {one}" for one in stored.profiles)
+            said += f" There is a sign-in as {named}: say that here as well, to use it."
         return _step(STORED_SIGN_IN, StepState.FAILED, said, evidence)
     who = f" as {shorten(stored.account)}" if stored.account else ""
     since = describe_moment(credential.obtained_at, now) or "a time that is not known"
     said = f"Somebody is signed in{who}, since {since}."
     has_ended = credential.expires_at is not None and credential.expires_at <= now
     if has_ended and credential.refresh_token is None:
-        said += " The token has expired, and there is no refresh token to renew it with."
+        said = "The sign-in has expired, and the server gave no way to renew it."
         return _step(STORED_SIGN_IN, StepState.FAILED, said, evidence)
     if has_ended:
         said += " The token has expired; it is renewed now, as it is for a host."
@@ -118,17 +123,13 @@ def describe_token(
     token = credential.access_token
     claims = read_claims(token)
     if token is None or claims == Claims():
-        kind = "The token is opaque: what it is for cannot be seen from here"
-        evidence = ["kind: opaque"]
+        evidence = ["kind: opaque, so that what it is for cannot be seen from here"]
     else:
-        kind = "The token is a JWT"
         evidence = [one_line(scrub_known(line)) for line in _list_claims(claims, now)]
     if accepted:
-        return _step(
-            TOKEN, StepState.PASSED, f"{kind}; the server takes it.", evidence, "", seconds
-        )
+        return _step(TOKEN, StepState.PASSED, "The server accepts it.", evidence, "", seconds)
     if accepted is None:
-        said = f"{kind}; whether the server takes it was not found out."
+        said = "Whether the server accepts it was not found out."
         return _step(TOKEN, StepState.NOTED, said, evidence, "", seconds)
     if token is not None:
         mismatch = explain_mismatch(

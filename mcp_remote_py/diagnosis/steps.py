@@ -40,6 +40,8 @@ class CheckStep(Value, frozen=True):
     hint: str = ""
     seconds: float | None = None
     """How long it took; None where there was nothing to wait for."""
+    command: str = ""
+    """The end of `hint` that is typed as it is: it is never torn."""
 
 
 def tell_step(

@@ -46,6 +46,18 @@ def read_entries(content: bytes, form: Form, place: _Place) -> dict[str, object]
     return json_edit.read_json_members(text, place)
 
 
+def find_lines(content: bytes, form: Form, place: _Place, name: str) -> tuple[int, ...]:
+    """The lines, from 1, on which entries of that name begin, of which the last one counts.
+
+    In TOML a name that is there twice is broken, and is told as that: () there.
+
+    Raises:
+        BrokenConfig: as `read_entries`.
+    """
+    _, text = decode_config(content)
+    return () if form is Form.TOML else json_edit.find_json_lines(text, place, name)
+
+
 def set_entry(
     content: bytes, form: Form, place: _Place, name: str, entry: Mapping[str, object]
 ) -> bytes:

@@ -88,6 +88,57 @@ def read_entry(members: object) -> FoundEntry:
     return FoundEntry(kind, tuple(rest), variables, url)
 
 
+def read_line(members: object) -> FoundEntry | None:
+    """An entry whose command holds the whole line, taken apart; None where it is none of ours."""
+    words = _words_of(_members_of(members))
+    if not words or not any(letter.isspace() for letter in words[0].strip()):
+        return None
+    import shlex
+
+    try:
+        line = [*shlex.split(words[0], posix="\\" not in words[0]), *words[1:]]
+    except ValueError:
+        return None
+    kind, rest = _find_program(line)
+    if kind not in (EntryKind.OURS, EntryKind.NPM):
+        return None
+    url = next((word for word in rest if "://" in word), "")
+    return FoundEntry(kind, tuple(rest), _variables_of(_members_of(members)), url)
+
+
+def find_command(members: object) -> str:
+    """The program that the entry names, as it stands there; "" where it names none."""
+    return next(iter(_words_of(_members_of(members))), "")
+
+
+def find_runner(members: object) -> str:
+    """Where the package of the program is fetched from: "npm", "PyPI", or "" for nowhere."""
+    words = _words_of(_members_of(members))
+    program = _name_of(_unwrap(words)[0]) if words else ""
+    if program not in _RUNNERS:
+        return ""
+    return "PyPI" if program in ("uvx", "uv", "pipx") else "npm"
+
+
+def find_switch(members: object) -> str:
+    """The member that switches the entry off, as it stands there; "" where it is on."""
+    about = _members_of(members)
+    if about.get("disabled") is True:
+        return '"disabled": true'
+    return '"enabled": false' if about.get("enabled") is False else ""
+
+
+def _members_of(members: object) -> Mapping[str, object]:
+    """Those that say what is started."""
+    if not isinstance(members, Mapping):
+        return {}
+    about = cast("Mapping[str, object]", members)
+    if isinstance(about.get("transport"), Mapping):  # as `cline mcp add` writes it
+        inner = cast("Mapping[str, object]", about["transport"])
+        return {**about, **inner}
+    return about
+
+
 def _words_of(about: Mapping[str, object]) -> list[str]:
     command = about.get("command")
     arguments = about.get("args")

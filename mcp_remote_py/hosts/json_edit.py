@@ -39,6 +39,18 @@ def read_json_members(text: str, place: _Place) -> dict[str, object]:
     return cast("dict[str, object]", source.value_of(way[-1]))
 
 
+def find_json_lines(text: str, place: _Place, name: str) -> tuple[int, ...]:
+    """The lines, from 1, of all members of that name in the object at `place`.
+
+    Raises:
+        BrokenConfig: as above.
+    """
+    source = JsonSource(text)
+    way = _find_way(source, place, may_be_twice=True)
+    here = source.members(way[-1], name) if len(way) > len(place) else []
+    return tuple(find_position(text, member.start)[0] for member in here)
+
+
 def set_json_value(text: str, place: _Place, name: str, value: object) -> str:
     """The text with that value as the member `name` of the object at `place`.
 

@@ -17,6 +17,7 @@ from mcp_remote_py.hosts.entry_reading import EntryKind, FoundEntry, read_entry
 from mcp_remote_py.installing.config_file import read_config
 from mcp_remote_py.installing.host_files import Disk, HostFile, Machine, choose_files
 from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings.check import EntryStart
 from mcp_remote_py.settings.entry import ConfigChoice
 from mcp_remote_py.settings.urls import parse_server_url
 
@@ -34,6 +35,8 @@ class InstalledEntry(NamedTuple):
     found: FoundEntry
     members: Mapping[str, object]
     """As it stands there."""
+    start: EntryStart | None = None
+    """What the host starts for it, where somebody has looked."""
 
     @property
     def kind(self) -> EntryKind:

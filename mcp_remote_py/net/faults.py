@@ -26,6 +26,10 @@ class TurnedAway(NotConnected):
     """Another machine is there and refused: nobody listens at that port."""
 
 
+class HungUp(NotConnected):
+    """The other side ended the connection when TLS began: most likely it does not speak it."""
+
+
 class ConnectTimeout(NotConnected):
     """No connection in time."""
 

@@ -23,6 +23,7 @@ from mcp_remote_py.net.faults import (
     CannotBeSent,
     ConnectTimeout,
     Fault,
+    HungUp,
     IllegalAnswer,
     NotConnected,
     NotTaken,
@@ -88,9 +89,12 @@ def _find_peer(error: Exception, where: str) -> _Peer:
 
 def _explain_no_connection(error: NotConnected, peer: _Peer, reason: str) -> NotSent:
     name = peer.name.removeprefix("the ")
+    hint = _HUNG_UP_HINT if isinstance(error, HungUp) else _CONNECT_HINT
+    if peer.is_proxy:
+        hint = _PROXY_HINT
     mapped = NotSent(
         f"The {name} cannot be reached{peer.through}: {reason}.",
-        hint=_PROXY_HINT if peer.is_proxy else _CONNECT_HINT,
+        hint=hint,
     )
     look_up = find_cause(error, socket.gaierror)
     is_unknown = look_up is not None and look_up.errno in UNKNOWN_NAME
@@ -115,6 +119,11 @@ _BROKEN_HINT = (
 )
 
 _CONNECT_HINT = "Check the URL, the network and whether a VPN or proxy is needed."
+
+_HUNG_UP_HINT = (
+    "Most likely this port does not speak https. If the server is on this machine, write http:// "
+    "in the URL; else check its port."
+)
 
 _PROXY_HINT = (
     "Check that the proxy runs, and the variable that names it; NO_PROXY lists what is reached "

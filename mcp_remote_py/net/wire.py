@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
 
-from mcp_remote_py.net.faults import Broken, ConnectTimeout, NotConnected, Silence
+from mcp_remote_py.net.faults import Broken, ConnectTimeout, HungUp, NotConnected, Silence
 from mcp_remote_py.net.mapping import describe_error
 
 Buffer = bytes | memoryview
@@ -273,8 +273,9 @@ class Wire(asyncio.BufferedProtocol):
             raise ConnectTimeout(f"TLS did not begin in {seconds:g} seconds") from None
         except OSError as error:  # ssl.SSLError is one
             transport.abort()
-            words = str(error) or "it hung up when TLS began; does this port speak https?"
-            raise NotConnected(words) from error
+            if not str(error):
+                raise HungUp("it hung up when TLS began") from error
+            raise NotConnected(str(error)) from error
         except BaseException:
             transport.abort()
             raise

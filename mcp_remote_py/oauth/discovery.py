@@ -345,7 +345,7 @@ def _is_fetchable(url: str, server: ServerUrl) -> bool:
     return True
 
 
-_NOWHERE = frozenset({401, 404, 405, 410})
+_NOWHERE = frozenset({401, 404, 405, 410, 501})
 """Statuses that no page for signing in has: what it lacks, a 400 says. A 403 may be for us only."""
 
 
@@ -368,12 +368,16 @@ def check_guessed_page(url: str) -> Conversation[None]:
 _TRY_HEADER = f"If it wants a token, give it with {HEADER_EXAMPLE}."
 
 
-def explain_no_sign_in(evidence: str) -> SignInFailed:
+class NoSignInNamed(SignInFailed):
+    """The server wants a credential, and nothing says that it is one of a sign-in."""
+
+
+def explain_no_sign_in(evidence: str) -> NoSignInNamed:
     """The error for a server that wants a credential and says nothing else of it.
 
     `evidence` is of what was guessed.
     """
-    return SignInFailed(
+    return NoSignInNamed(
         "The server wants a credential and does not name a sign-in: it does not publish metadata, "
         f"and a sign-in was not found at the usual address ({evidence}).",
         hint=_TRY_HEADER,

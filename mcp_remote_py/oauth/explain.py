@@ -37,6 +37,13 @@ def hint_at_disk() -> str:
     return "Make room on the disk, or repair it: the process that has the tokens goes on trying."
 
 
+VAIN_LOGIN = "Signing in again would not help by itself"
+"""How the hint begins for a token that no new one differs from."""
+
+ALL_THE_SAME = "To sign in all the same"
+"""What stands before the command that does it."""
+
+
 def _name_command(settings: SignInSettings, what_for: str) -> str:
     """The command for a person; an agent signs in by its options, at each start."""
     return f" {what_for}: {LOGIN_COMMAND}." if settings.unattended is None else ""
@@ -85,13 +92,13 @@ def explain_token(
     else:
         offer = _offer_audience(credential, settings)
         hint = (
-            "Signing in again would not help by itself: the token may be for another audience "
+            f"{VAIN_LOGIN}: the token may be for another audience "
             f"or lack a scope. Try --resource or --scope{offer}, or ask who runs the server."
         )
     if on_record:
         is_new = now - credential.obtained_at < NEW_TOKEN_AGE
         which = "it was just given" if is_new else "it has never accepted"
-        hint += _name_command(settings, "To sign in all the same")
+        hint += _name_command(settings, ALL_THE_SAME)
     else:
         which = "that may never have worked (its record is lost)"
         hint = f"If it did, sign in again: {LOGIN_COMMAND}. If it never did: {hint}"

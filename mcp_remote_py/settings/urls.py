@@ -6,6 +6,8 @@ What a URL is, `url` knows. Must not know what a URL is for beyond what its sent
 from __future__ import annotations
 
 from mcp_remote_py.errors import UsageError
+from mcp_remote_py.key_shapes import may_be_key
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.url import InvalidUrl, ServerUrl, UrlFault, parse_url
 
 _SERVER = "The server URL"
@@ -31,6 +33,10 @@ _SERVER_HINTS = {
 _NOT_HTTPS = (UrlFault.EMPTY, UrlFault.BLANK, UrlFault.NO_SCHEME, UrlFault.OTHER_SCHEME)
 
 
+_NAME = lazy_pattern(r"[A-Za-z][A-Za-z0-9_-]{0,20}")
+"""What may be the name of an entry in the place of an address."""
+
+
 def explain_fault(fault: UrlFault, what: str, form: str) -> UsageError:
     """The error for the person; `what` names the URL, `form` says how it is written."""
     return UsageError(f"{what} {fault.value}.", hint=_HINTS.get(fault, form))
@@ -51,6 +57,12 @@ def parse_server_url(text: str, allow_http: bool = False) -> ServerUrl:
             raise UsageError(
                 f"{_SERVER} begins with {text.partition(':')[0].lower()}://.",
                 hint="A remote MCP server is reached by https:// (or http:// on this machine).",
+            ) from None
+        if error.fault is UrlFault.NO_SCHEME and _NAME.fullmatch(text) and not may_be_key(text):
+            raise UsageError(
+                f"{text} is not an address.",
+                hint="An address begins with https://. If it is the name of an entry, check that: "
+                f"mcp-remote-py check {text}",
             ) from None
         raise explain_fault(
             error.fault, _SERVER, _SERVER_HINTS.get(error.fault, _SERVER_FORM)

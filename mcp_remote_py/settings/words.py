@@ -69,6 +69,10 @@ _OF_HOST = lazy_pattern(r"\$\{(input|env|config|command):[^{}]*\}")
 """What hosts fill in by themselves; a host that cannot do so hands it on as it is."""
 
 
+class KnownToHost(UsageError):
+    """What the host of an entry fills in by itself is not known here."""
+
+
 def check_filled(text: str, environment: Mapping[str, str]) -> None:
     """Whether all that `text` refers to has a value here: a host fills some in by itself.
 
@@ -82,7 +86,7 @@ def check_filled(text: str, environment: Mapping[str, str]) -> None:
         what = "a value that the host of the entry fills in, and nobody else"
         if left[1] == "input":
             what = "a secret that only VS Code knows: it asks for it, and keeps it encrypted"
-        raise UsageError(
+        raise KnownToHost(
             f"{_show(left[0][2:-1], 'A')} stands for {what}.",
             hint="Start the entry in that host. To check the server from here, give its address"
             f" and the secret: mcp-remote-py check URL {HEADER_EXAMPLE}",
@@ -148,6 +152,10 @@ _FILE_HINTS = {
 }
 
 
+class FileGone(UsageError):
+    """A file that an option names is not there."""
+
+
 def read_file_text(path: str, option: str, read_file: ReadText) -> str:
     """The text of the file `path` that `option` names.
 
@@ -157,7 +165,8 @@ def read_file_text(path: str, option: str, read_file: ReadText) -> str:
     try:
         return read_file(path)
     except OSError as error:
-        raise UsageError(
+        unread = FileGone if isinstance(error, FileNotFoundError) else UsageError
+        raise unread(
             f"{option}: cannot read {path}: {error.strerror or type(error).__name__}.",
             hint=_FILE_HINTS.get(error.errno or 0, "Give the full path of a file you may read."),
         ) from None

@@ -100,6 +100,17 @@ class Stand:
         script(server)
         self.words.append(server.origin + at if at else server.url)
 
+    def enter(self, command: str, *before: str, **members: object) -> None:
+        """The address becomes an entry of Cursor, which is asked by its name."""
+        address = self.words.pop()
+        arguments = [*before, address] if before else []
+        line = command.replace("URL", address)
+        entry = {"command": line, "args": arguments, **members}
+        file = self.folder / ".cursor" / "mcp.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps({"mcpServers": {"work": entry}}), encoding="utf-8")
+        self.words.append("work")
+
     def sign_in(self, **policy: Any) -> Stage:
         """A server that signs people in, and a person at it."""
         server = self.stack.enter_context(AuthorizationServer(Policy(**policy)))
@@ -231,6 +242,16 @@ def only_below(server: WildServer) -> None:
             exchange.reply(404, b"Not Found", content_type="text/plain")
 
     server.behave = behave  # type: ignore[method-assign]
+
+
+def entry(command: str, *before: str) -> Callable[[Stand], None]:
+    """A good server, and an entry that starts this for it."""
+
+    def stand_up(stand: Stand) -> None:
+        stand.server()
+        stand.enter(command, *before)
+
+    return stand_up
 
 
 def dead_port(stand: Stand) -> None:
@@ -399,6 +420,28 @@ INVALID_TOKEN = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 FORBIDDEN = b"<html>403 Forbidden</html>"
 
 FAULTS: Mapping[str, Fault] = {
+    # The entry of the host, asked by its name
+    "program": Fault(
+        "the program that the entry names is not there",
+        entry("/nope/uvx", "mcp-remote-py"),
+        "entry",
+        "Cursor cannot start this: /nope/uvx does not exist.",
+        "The server itself works. Write the entry again.",
+    ),
+    "package": Fault(
+        "the entry has npx where uvx belongs",
+        entry("npx", "-y", "mcp-remote-py"),
+        "entry",
+        "npx fetches from npm, and mcp-remote-py is on PyPI.",
+        "Write the entry again.",
+    ),
+    "line": Fault(
+        "the entry has the whole line as its command",
+        entry("uvx mcp-remote-py URL"),
+        "entry",
+        '"command" holds the whole line. Only uvx belongs there, and the rest into "args".',
+        "Write the entry again.",
+    ),
     # The way to the server
     "port": Fault(
         "nothing listens at the port",
@@ -683,7 +726,7 @@ FAULTS: Mapping[str, Fault] = {
         other_audience,
         "token",
         "is for https://other.example/mcp (aud), the resource is",
-        "",
+        "Signing in again would not help by itself|Try --resource or --scope",
         status=3,
     ),
     "denied": Fault(

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mcp_remote_py.checking.network_steps import check_network
+from mcp_remote_py.diagnosis.network_words import name_variables
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState
 from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.settings.network import Network, Tls, proxy_variables
@@ -127,6 +128,21 @@ def test_a_good_certificate(tmp_path: Path, days: int, said: str) -> None:
     pem = tmp_path / "one.pem"
     pem.write_text(make_pem(-9, days))
     assert check("https://127.0.0.1:PORT/mcp", pem=pem)["certificate"].said == said
+
+
+def test_variables_of_the_entry_are_told_to_be_its_own() -> None:
+    proxy = CheckStep("proxy", "HTTP proxy", StepState.PASSED, "http://p:1 (from HTTPS_PROXY).")
+    variables = ("HTTPS_PROXY", "SSL_CERT_FILE", "AUTH")
+    assert name_variables(proxy, variables).said == (
+        'http://p:1 (from HTTPS_PROXY). HTTPS_PROXY is from "env" of the entry.'
+    )
+    assert name_variables(proxy, ("ALL_PROXY",)) == proxy
+    bad = CheckStep("certificate", "Certificate", StepState.FAILED, "It is not trusted.")
+    assert name_variables(bad, variables).said == (
+        'It is not trusted. SSL_CERT_FILE is from "env" of the entry.'
+    )
+    assert name_variables(bad, ("AUTH",)) == bad
+    assert name_variables(bad.replace(state=StepState.SKIPPED), variables).said == bad.said
 
 
 def test_https_at_a_port_for_http(tmp_path: Path) -> None:

@@ -25,14 +25,16 @@ from mcp_remote_py.cli.program import CHECK
 from mcp_remote_py.cli.read_check import read_check
 from mcp_remote_py.commands.check import describe_machine, run_check
 from mcp_remote_py.console import Console
+from mcp_remote_py.credentials.session_files import SessionFile, state_directory
 from mcp_remote_py.diagnosis.public_report import LOOK_OVER
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings.check import CheckSettings
+from mcp_remote_py.session_id import SessionId
+from mcp_remote_py.settings.check import CheckSettings, EntryStart
 from mcp_remote_py.settings.commands import ProxySettings
 from tests.peers.authorization_server import AuthorizationServer, Policy
-from tests.peers.wild_server import WildServer
+from tests.peers.wild_server import WildServer, answer_status
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -177,10 +179,8 @@ def test_a_dead_network_ends_it_with_the_rest_skipped(desk: Desk) -> None:
         "ok      Address: It can be used.",
         "FAILED  Name: No address is known.",
         "          asked: a.test",
-        "-       Connection: Not looked at: Name failed.",
-        "-       Certificate: Not looked at: Name failed.",
-        "-       Protocol: Not looked at: Name failed.",
-        "-       What a host sees: Not looked at: Name failed.",
+        "-       Connection, Certificate, Protocol, What a host sees: Not looked at: Name",
+        "        failed.",
         "",
         "No address is known.",
         "Check the name.",
@@ -203,7 +203,7 @@ def test_proxy_that_cannot_be_used_is_a_step_that_failed(desk: Desk, value: str,
     assert (told.status, told.err) == (1, "")
     assert lines[2] == "ok      Address: The address is https://a.test/mcp."
     assert lines[3].startswith("FAILED  HTTP proxy: The proxy in HTTPS_PROXY ")
-    assert "-       Name: Not looked at: HTTP proxy failed." in lines
+    assert "-       Name, Connection, Certificate, Protocol, What a host sees: Not looked" in lines
     assert said in " ".join(told.out.split())
     assert lines[-1], "a next step"
     assert "canary" not in told.out
@@ -220,8 +220,7 @@ def test_header_command_that_never_ends_is_a_fault(desk: Desk, server: WildServe
     start = next(at for at, line in enumerate(lines) if line.startswith("FAILED"))
     assert lines[start] == "FAILED  Headers and keys: The header command"
     assert "          time for a command: 1 s here, 30 s for a host" in lines
-    assert "-       Protocol: Not looked at: Headers and keys failed." in lines
-    assert "-       What a host sees: Not looked at: Headers and keys failed." in lines
+    assert "-       Protocol, What a host sees: Not looked at: Headers and keys failed." in lines
     assert lines[-1] == "It must print headers and end, without asking anything."
     assert server.requests == []
     with pytest.raises(ProcessLookupError):
@@ -423,6 +422,7 @@ class AnEntry(NamedTuple):
     variables: Mapping[str, Secret] = {}
     host: AHost = AHost("cursor", "Cursor")
     path: str = "/home/x/mcp.json"
+    start: EntryStart | None = None
 
 
 def read(entries: list[AnEntry], *words: str) -> CheckSettings:
@@ -438,7 +438,10 @@ def read(entries: list[AnEntry], *words: str) -> CheckSettings:
             if name in (None, one.name) and (not clients or one.host.key in clients)
         ]
 
-    given = Given(parse_arguments(CHECK, words), {"OF_US": "https://other.test/mcp"})
+    given = Given(
+        parse_arguments(CHECK, words),
+        {"OF_US": "https://other.test/mcp", "KEY_OF_US": "canary-of-us-11"},
+    )
     return read_check(given, find)
 
 
@@ -600,6 +603,133 @@ def test_entry_of_another_program_is_not_checked() -> None:
         "The entry files of Cursor does not start mcp-remote-py. "
         "Give the address of the server in full: https://..."
     )
+
+
+START = EntryStart(name="math", host="Cursor", path="/home/x/mcp.json", command="uvx")
+
+
+@pytest.mark.parametrize("words", [(), ("--debug",)])
+def test_entry_without_an_address(words: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError) as caught:
+        read([MATH._replace(words=words, start=START)], "math")
+    assert caught.value.sentence() == (
+        'The address of the server is missing in "args" of math (Cursor, /home/x/mcp.json). '
+        "Write it again: mcp-remote-py install math https://..."
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [((), "--client cursor"), (("--config", "/a b.json"), "--config '/a b.json'")],
+)
+def test_command_that_writes_an_entry_anew(words: tuple[str, ...], where: str) -> None:
+    start = read([MATH._replace(start=START)], "math", *words).start
+    assert start is not None
+    assert start.install == f"mcp-remote-py install math http://math.test/mcp {where}"
+
+
+def test_secret_that_only_the_host_knows_is_not_a_mistake() -> None:
+    words = ("https://a.test/mcp", "--header", "Authorization:${TOKEN}")
+    asked = MATH._replace(words=words, variables={"TOKEN": Secret("${input:t}")})
+    told = "To check its server from here, give the address and the secret: mcp-remote-py check "
+    told += 'https://a.test/mcp --header "Authorization: Bearer TOKEN"'
+    with pytest.raises(UsageError) as caught:
+        read([asked], "math")
+    assert caught.value.sentence() == (
+        "The entry math is fine, but its secret is known only to Cursor, so it cannot be checked "
+        f"by name. Start it in Cursor. {told}"
+    )
+    with pytest.raises(UsageError) as caught:
+        read([asked._replace(variables={"TOKEN": Secret("${env:T}")})], "math")
+    assert caught.value.sentence() == (
+        "The entry math is fine, but it cannot be checked by name: ${env:T} stands for a value "
+        f"that the host of the entry fills in, and nobody else. Start it in Cursor. {told}"
+    )
+
+
+def test_file_of_an_entry_that_is_gone() -> None:
+    words = ("https://a.test/mcp", "--header-file", "/nowhere/math.headers")
+    with pytest.raises(UsageError) as caught:
+        read([MATH._replace(words=words)], "math")
+    assert caught.value.sentence() == (
+        "The entry math of Cursor cannot start: the file with its token is gone "
+        "(/nowhere/math.headers). Write it again: mcp-remote-py install math https://a.test/mcp "
+        '--client cursor --header "Authorization: Bearer TOKEN" --secrets file'
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (("--header", "Authorization:${AUTH}"),
+         'the variable AUTH in "env" of the entry math in /home/x/mcp.json'),
+        (("--header", "Authorization: Bearer canary-of-a-header-6"),
+         'in "args" of the entry math in /home/x/mcp.json'),
+        (("--header", "X:${KEY_OF_US}"), "your own variable KEY_OF_US"),
+        (("--header", "X: canary-a-7", "--header", "Y: canary-a-8"), ""),
+        ((), ""),
+    ],
+)  # fmt: skip
+def test_where_the_value_of_a_header_stands(words: tuple[str, ...], place: str) -> None:
+    variables = {"AUTH": Secret("Bearer canary-of-a-header-9")}
+    entry = MATH._replace(words=("https://a.test/mcp", *words), variables=variables)
+    assert read([entry], "math").value_place == place
+
+
+def test_where_a_refused_header_stands_is_told(desk: Desk, server: WildServer) -> None:
+    for method in ("initialize", "server/discover"):
+        server.always(method, answer_status(401, headers={"WWW-Authenticate": "Bearer"}))
+    (desk.folder / ".cursor").mkdir()
+    file = desk.folder / ".cursor" / "mcp.json"
+    entry = {
+        "command": "mcp-remote-py",
+        "args": [server.url, "--header", "Authorization:${AUTH}"],
+        "env": {"AUTH": "Bearer canary-of-a-header-10"},
+    }
+    file.write_text(json.dumps({"mcpServers": {"math": entry}}), encoding="utf-8")
+    verdict = desk.check("math", "--json").json["verdict"]
+    assert verdict["hint"] == (
+        "Check its value: is it whole, valid, and meant for this server? As long as this header "
+        "is there, the browser sign-in is not used. Its value is the variable AUTH in "
+        f'"env" of the entry math in {file}.'
+    )
+
+
+def test_unknown_option_is_told_before_what_is_missing() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_arguments(CHECK, ["--al"])
+    assert caught.value.cause == "Unknown option --al."
+
+
+def test_one_server_at_a_time() -> None:
+    with pytest.raises(UsageError) as caught:
+        read([MATH], "math", "work")
+    assert caught.value.sentence() == (
+        "check takes one server at a time. Give one name or one address."
+    )
+
+
+def test_sign_in_under_another_profile_is_named(desk: Desk) -> None:
+    with AuthorizationServer(Policy()) as server:
+        session = SessionId(server.url, profile="work")
+        record = SessionFile(state_directory(desk.environment), session)
+        record.update(signed_in_at=1.8e9)
+        record.flush()
+        told = desk.check(server.url, "--json", "--token-store", "file")
+    assert told.json["verdict"]["said"].startswith(
+        "Nobody is signed in. There is a sign-in as --profile work"
+    )
+
+
+def test_state_folder_that_cannot_be_read_is_a_step(desk: Desk) -> None:
+    desk.state.write_text("not a folder")
+    with AuthorizationServer(Policy()) as server:
+        told = desk.check(server.url, "--token-store", "file")
+    assert told.status == 1, told
+    assert "FAILED  Stored sign-in:" in told.out
+    assert "cannot be read: " in " ".join(told.out.split())
+    assert told.out.splitlines()[-1] != ""
+    assert "cannot be read" not in told.err
 
 
 BROKEN = "{folder}/config.toml, line 1, column 18: A closing bracket is expected, but"

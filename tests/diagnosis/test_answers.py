@@ -79,12 +79,10 @@ def test_a_transport_is_named(transport: str, revision: str, is_modern: bool, sa
 
 def test_a_server_that_wants_a_credential_first_answers() -> None:
     wanted = describe_wanted_credential(ANSWERED, (), is_given=False)
-    assert wanted.said == (
-        "The server answers, and wants a credential before it says what it speaks (HTTP 401)."
-    )
+    assert wanted.said == ("The server answers, and wants a credential first (HTTP 401).")
     given = describe_wanted_credential(ANSWERED, (), is_given=True)
-    assert "and refuses the credential that you give before" in given.said
-    assert wanted.state is given.state is StepState.NOTED
+    assert "and refuses the credential that you give (HTTP 401)." in given.said
+    assert (wanted.state, given.state) == (StepState.PASSED, StepState.NOTED)
 
 
 def test_the_right_address_takes_the_place_of_the_hint() -> None:
@@ -98,7 +96,7 @@ def test_the_right_address_takes_the_place_of_the_hint() -> None:
 @pytest.mark.parametrize(
     ("challenge", "scheme", "given", "state", "said", "hint"),
     [
-        ('Bearer scope="a"', "bearer", (), "noted", "The server wants a sign-in (HTTP 401).", ""),
+        ('Bearer scope="a"', "bearer", (), "passed", "The server wants a sign-in (HTTP 401).", ""),
         (
             'Bearer error="invalid_token", error_description="it is old"',
             "bearer",
@@ -115,7 +113,7 @@ def test_the_right_address_takes_the_place_of_the_hint() -> None:
             "wants a credential (HTTP 401), although you give the header X-Key.",
             "If X-Key is the credential, check its value",
         ),
-        ("Bearer", "bearer", ("X-Key",), "noted", "The server wants a sign-in (HTTP 401).", ""),
+        ("Bearer", "bearer", ("X-Key",), "passed", "The server wants a sign-in (HTTP 401).", ""),
         ("NTLM", "ntlm", (), "failed", "of the scheme ntlm, which is not a sign-in", "ask who"),
     ],
 )

@@ -91,16 +91,15 @@ def test_whose_a_document_is_stands_in_its_address() -> None:
 def test_a_discovery_that_leads_somewhere() -> None:
     found = Discovered("https://mcp.example/mcp", ("a",), SERVER)
     resource, server = describe_discovered([OF_RESOURCE, OF_SERVER], found, 0.1)
-    assert resource.said == (
-        "The server names https://as.example as its sign-in server. Tokens are asked for "
-        "https://mcp.example/mcp."
-    )
+    assert resource.said == "The server names https://as.example as its sign-in server."
+    assert "tokens are asked for: https://mcp.example/mcp" in resource.evidence
     assert "scopes: a" in resource.evidence
-    assert server.said == "Its metadata can be used; it cannot revoke tokens."
+    assert server.said == "It says how to sign in."
+    assert "it cannot revoke tokens" in server.evidence
     assert resource.state is server.state is StepState.PASSED
     can = SERVER._replace(revocation_endpoint=f"{AS}/revoke", flaws=(("x", "The x is odd."),))
     server = describe_discovered([OF_RESOURCE], found._replace(server=can), 0.1)[1]
-    assert server.said == "Its metadata can be used; it can revoke tokens."
+    assert "it cannot revoke tokens" not in server.evidence
     assert "left out: The x is odd." in server.evidence
 
 

@@ -69,7 +69,7 @@ def test_what_has_expired_is_told_with_what_becomes_of_it() -> None:
     assert step.state is StepState.NOTED
     dead = make(expires_at=NOW - 5, renewable=False)
     step = describe_stored(stored, dead, None, NOW, is_wanted=True)
-    assert step.said.endswith("and there is no refresh token to renew it with.")
+    assert step.said == "The sign-in has expired, and the server gave no way to renew it."
     assert step.state is StepState.FAILED
 
 
@@ -84,6 +84,15 @@ def test_nobody_is_signed_in() -> None:
     step = describe_stored(failed, None, None, NOW, is_wanted=True)
     assert step.said == "Nobody is signed in. The last try ended so: The person said no."
     assert "last error: The person said no." in step.evidence
+
+
+def test_a_sign_in_under_another_profile_is_told() -> None:
+    stored = StoredSignIn(profiles=("work",))
+    step = describe_stored(stored, None, None, NOW, is_wanted=True)
+    assert step.said == (
+        "Nobody is signed in. There is a sign-in as --profile work: say that here as well, to use "
+        "it."
+    )
 
 
 def test_a_store_that_cannot_be_read_is_told_in_its_own_words() -> None:
@@ -109,7 +118,7 @@ def test_the_claims_of_a_token_are_told() -> None:
         exp=NOW + 3600,
     )
     step = describe_token(make(token), True, "", "", NOW)
-    assert step.said == "The token is a JWT; the server takes it."
+    assert step.said == "The server accepts it."
     assert step.evidence == (
         "kind: JWT, its signature is not checked here",
         "aud: https://mcp.example/mcp",
@@ -123,11 +132,9 @@ def test_the_claims_of_a_token_are_told() -> None:
 
 def test_an_opaque_token_and_one_that_nobody_tried() -> None:
     step = describe_token(make(), None, "", "", NOW)
-    assert step.said == (
-        "The token is opaque: what it is for cannot be seen from here; whether the server takes it "
-        "was not found out."
-    )
-    assert (step.state, step.evidence) == (StepState.NOTED, ("kind: opaque",))
+    assert step.said == "Whether the server accepts it was not found out."
+    kind = "kind: opaque, so that what it is for cannot be seen from here"
+    assert (step.state, step.evidence) == (StepState.NOTED, (kind,))
 
 
 def test_a_refused_token_is_compared_with_what_is_published() -> None:

@@ -159,9 +159,9 @@ def test_check_by_name_says_that_only_the_host_knows_the_secret(desk: Desk) -> N
     )
     checked = desk.run("check", "math")
     assert checked.status == 2
-    assert (
-        f"${{input:{ID}}} stands for a secret that only VS Code knows: it asks for it, and keeps"
-        " it encrypted. Start the entry in that host. To check the server from here, give its"
-        ' address and the secret: mcp-remote-py check URL --header "Authorization: Bearer'
-        ' ${TOKEN}"' in checked.logged
+    assert checked.logged == (
+        "mcp-remote-py: error: The entry math is fine, but its secret is known only to VS Code, so "
+        "it cannot be checked by name. Start it in VS Code. To check its server from here, give "
+        f"the address and the secret: mcp-remote-py check {URL} "
+        '--header "Authorization: Bearer TOKEN"\n'
     )

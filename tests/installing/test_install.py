@@ -20,6 +20,7 @@ from mcp_remote_py.hosts.catalogue import HOSTS_BY_KEY
 from mcp_remote_py.installing.surroundings import this_system
 from mcp_remote_py.settings.entry import InstallSettings
 from tests.installing.desk import HEADER, TOKEN, URL, Desk, Terminal
+from tests.peers.wild_server import WildServer, answer_status
 
 COMMAND = str(Path(sys.executable).parent / "mcp-remote-py")
 PLAIN = {
@@ -781,6 +782,25 @@ def test_name_that_is_there_twice_is_told_with_its_file_before_anybody_is_asked(
             in done.logged
         )
         assert "[" not in done.said
+
+
+def test_server_that_does_not_name_a_sign_in_is_not_offered_one(desk: Desk) -> None:
+    """A server for tokens: `login` would end where it began."""
+    make_room(desk, "cursor")
+    refuse = answer_status(401, headers={"WWW-Authenticate": "Bearer"})
+    with WildServer() as server:
+        for method in ("initialize", "server/discover", "GET", "POST"):
+            server.always(method, refuse)
+        done = desk.run("install", "tk", server.url)
+    assert done.status == 0, done.text
+    assert "sign you in" not in done.text
+    assert " login " not in done.text
+    lines = done.said.splitlines()[-4:-1]
+    assert lines == [
+        "The server wants a credential, and does not name a sign-in.",
+        "If whoever runs it gave you a token, write the entry again with it:",
+        f'  mcp-remote-py install tk {server.url} --header "Authorization: Bearer TOKEN"',
+    ]
 
 
 def test_server_that_is_away_does_not_undo_the_entry(desk: Desk) -> None:

@@ -22,6 +22,7 @@ EXPECTED: dict[str, tuple[type[ExchangeError], type[ExchangeError]]] = {
     "NotTaken": (NotSent, NotSent),
     "ProxyRefusal": (NotSent, NotSent),
     "Silence": (Interrupted, Interrupted),
+    "HungUp": (NotSent, NotSent),
     "TurnedAway": (NotSent, NotSent),
 }
 """What each means where bytes may have left, and where none can have."""

@@ -100,6 +100,12 @@ class TestServerUrl:
             ("example.com/mcp", f"The server URL does not begin with a scheme. {SCHEME_HINT}"),
             ("localhost:3000/mcp", f"The server URL does not begin with a scheme. {SCHEME_HINT}"),
             ("https:/e.com", f"The server URL does not begin with a scheme. {SCHEME_HINT}"),
+            (
+                "work",
+                "work is not an address. An address begins with https://. If it is the name of an "
+                "entry, check that: mcp-remote-py check work",
+            ),
+            ("x9Kq2vLp8ZrT4w", f"The server URL does not begin with a scheme. {SCHEME_HINT}"),
             ("//e.com", f"The server URL does not begin with a scheme. {SCHEME_HINT}"),
             (
                 "ws://e.com/mcp",

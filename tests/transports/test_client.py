@@ -561,7 +561,11 @@ def test_server_that_wants_a_client_certificate(stack: ExitStack, authority: Aut
 def test_https_to_a_port_that_speaks_http(server: WildServer) -> None:
     error = refusal(f"https://127.0.0.1:{server.port}/mcp")
     assert isinstance(error, NotSent)
-    assert "does this port speak https?" in error.cause
+    assert error.sentence() == (
+        f"The server https://127.0.0.1:{server.port} cannot be reached: it hung up when TLS began. "
+        "Most likely this port does not speak https. If the server is on this machine, write "
+        "http:// in the URL; else check its port."
+    )
 
 
 @pytest.mark.promise("R5")
