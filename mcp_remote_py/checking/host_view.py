@@ -54,6 +54,8 @@ async def consult_judge(talk: ServerTalk) -> CheckStep:
     if talk.challenge is not None and talk.signs_in and not talk.has_token:
         return skip_judgement("The server wants a sign-in first.")
     judge = await asyncio.to_thread(importlib.import_module, "mcp_remote_py.checking.judge")
+    if talk.time_left < LEAST_TIME:  # a busy machine takes seconds to load it
+        return skip_judgement(NO_TIME_LEFT)
     network = talk.settings.network
     talk.judgement = cast(
         "Judgement",

@@ -132,6 +132,7 @@ class Renewal:
                 doubt = partial(note_doubt, obtained_at=credential.obtained_at)
                 held.budget = yield from ask(UpdateBudget(doubt))
         else:
+            self._failure = None  # it does not explain what fails later
             held.take(renewed)
             yield UpdateBudget(note_renewed)
             yield from held.confirm()

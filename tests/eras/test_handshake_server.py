@@ -544,7 +544,7 @@ def test_a_host_that_first_tells_something_begins_a_session_and_is_heard_in_it()
     sent = json.loads(hello.line)
     assert (sent["method"], sent["params"]["capabilities"]) == ("initialize", CAPABILITIES)
     assert [tell(server, number) for number in range(1, MAX_UNTOLD + 5)] == [[]] * (MAX_UNTOLD + 4)
-    answer = {"id": sent["id"], "result": {"capabilities": {}}}
+    answer: dict[str, Any] = {"id": sent["id"], "result": {"capabilities": {}}}
     told = list(show(server.from_server(parse_message(json.dumps(answer).encode()), NOW)))
     lines = [json.loads(one.line) for one in told]
     assert lines[0]["method"] == "notifications/initialized"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -340,7 +340,7 @@ def test_a_schema_that_no_stack_is_left_for_is_told(caplog: pytest.LogCaptureFix
     schema = b'{"x-mcp-header":' * depth + b"0" + b"}" * depth
     answer = parse_message(list_tools(b'{"name":"b","inputSchema":%b}' % schema))
     with caplog.at_level(logging.WARNING):
-        left = call_deeper(450, lambda: ParameterHeaders().learn(answer).raw)
+        left = cast("bytes", call_deeper(450, lambda: ParameterHeaders().learn(answer).raw))
     assert bytes(left) == (b'{"id":1,"result":{"tools":[]}}' if caplog.messages else answer.raw)
     assert {*caplog.messages} <= {
         "The tool b is left out: its schema is nested too deeply.",

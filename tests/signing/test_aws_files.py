@@ -32,7 +32,9 @@ def test_files_that_the_environment_names() -> None:
     ]
 
 
-@pytest.mark.parametrize(("system", "home"), [("linux", "/home/me"), ("darwin", "/home/me"), ("win32", "/profiles/me")])
+@pytest.mark.parametrize(
+    ("system", "home"), [("linux", "/home/me"), ("darwin", "/home/me"), ("win32", "/profiles/me")]
+)
 def test_a_home_has_a_name_in_each_system(system: str, home: str) -> None:
     assert home_folder({"HOME": "/home/me", "USERPROFILE": "/profiles/me"}, system) == home
 
