@@ -69,16 +69,17 @@ def licence_of(name: str) -> str | None:
         told = distribution(name).metadata
     except PackageNotFoundError:
         return ELSEWHERE.get(name)
-    words = str(told["License-Expression"] or told["License"] or "").strip()
-    stated = WORDS.get(words, words)
-    if "\n" not in stated and is_allowed(stated):
-        return stated
+    stated = told.get_all("License-Expression") or told.get_all("License") or [""]
+    words = str(stated[0]).strip()
+    licence = WORDS.get(words, words)
+    if "\n" not in licence and is_allowed(licence):
+        return licence
     classified = [
         CLASSIFIERS.get(line.rpartition(" :: ")[2], line)
         for line in map(str, told.get_all("Classifier") or ())
         if line.startswith("License :: ")
     ]
-    return " AND ".join(classified) or stated or None
+    return " AND ".join(classified) or licence or None
 
 
 def judge(licences: dict[str, str | None]) -> list[str]:

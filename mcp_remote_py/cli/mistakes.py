@@ -183,8 +183,7 @@ def _refuse_name(command: str, first: str, found: list[str]) -> None:
             hint=f"To check an entry of a host by its name: {PROGRAM} check NAME",
         ).changed({"name": first})
     if command == CHECK and is_name:
-        usage = COMMANDS[CHECK].usage
-        raise UsageError("check takes one server at a time.", hint=f"Usage: {usage}")
+        raise UsageError("check takes one server at a time.", hint="Give one name or one address.")
 
 
 def explain_missing_value(option: Option) -> UsageError:

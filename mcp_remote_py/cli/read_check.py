@@ -94,9 +94,7 @@ def read_check(given: Given, find: FindEntries | None = None) -> CheckSettings:
     Raises:
         UsageError: anything is wrong, or the entry is not to be found.
     """
-    name, url = given.arguments.name, given.arguments.url
-    if name is not None and url is not None and "://" not in url and "${" not in url:
-        raise UsageError("check takes one server at a time.", hint="Give one name or one address.")
+    url = given.arguments.url
     if url is None:
         unread: list[str] = []
         return _read_named(given, find or partial(_find_on_this_machine, unread), unread)

@@ -114,8 +114,7 @@ def run_check(
     stopped it, else 1. What was seen until then is told and reported as ever.
 
     Raises:
-        UsageError: the file of the report cannot be made, or the entry wants what nobody has
-            allowed.
+        UsageError: the report cannot be made, or the entry wants what nobody has allowed.
         McpRemoteError: the report cannot be written, although its file could be made before.
     """
     if settings.report is not None:

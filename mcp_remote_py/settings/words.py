@@ -35,10 +35,10 @@ class UnsetVariable(UsageError):
         """The same error, of that variable."""
         return self.changed({"variable": name if _PRINTABLE_VARIABLE.fullmatch(name) else ""})
 
-    def at_terminal(self) -> Self:
+    def at_terminal(self, platform: str = sys.platform) -> Self:
         """The same error, for a person whose own environment is the one that counts."""
         name = self.variable or "NAME"
-        command = f'$env:{name}="…"' if sys.platform == "win32" else f'export {name}="…"'
+        command = f'$env:{name}="…"' if platform == "win32" else f'export {name}="…"'
         return self.with_hint(
             f"Set it first: {command}, or write the value in its place, as in --header"
             ' "Authorization: Bearer TOKEN".'

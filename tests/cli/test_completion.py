@@ -31,7 +31,7 @@ COMMAND_WORDS = "install check login logout status uninstall completion help"
 STORES, TRANSPORTS = "keyring file memory", "http-first sse-first http-only sse-only"
 HOSTS = (
     "claude-desktop claude-code cursor windsurf vscode vscode-insiders vscodium zed gemini codex"
-    " cline lmstudio all"
+    " cline copilot-cli opencode lmstudio all"
 )
 
 TYPED = [
@@ -52,7 +52,7 @@ TYPED = [
     ),
     ("install math https://example.com/mcp --secrets ", "env file ask"),
     ("install math https://example.com/mcp --client ", HOSTS),
-    ("uninstall math --client c", "claude-desktop claude-code cursor codex cline"),
+    ("uninstall math --client c", "claude-desktop claude-code cursor codex cline copilot-cli"),
     ("check math --client=vs", "vscode vscode-insiders vscodium"),
     ("uninstall math --", "--client --config --dry-run --yes --version --help --help-all"),
     ("check math --rep", "--report"),

@@ -46,4 +46,4 @@ def test_name_alone_is_not_an_address(desk: Desk) -> None:
 
 def test_check_takes_one_name(desk: Desk) -> None:
     done = desk.run("check", "work", "work2")
-    assert (done.status, "check takes one server at a time. Usage: " in done.logged) == (2, True)
+    assert (done.status, "check takes one server at a time. Give one " in done.logged) == (2, True)

@@ -390,8 +390,16 @@ BRANCHES = (
         "",
         (f"{_W}::test_a_name_without_an_address_is_unknown_there_too",),
     ),
-    Branch("net/wire.py", "module", "`select.select` looks at a socket", "", (_SIGN_IN,)),
-    Branch("net/wire.py", "_make_look", "`select.select` looks at a socket", "", (_SIGN_IN,)),
+    Branch("net/wire.py", "module", "`select` looks at a socket", "", (_SIGN_IN,)),
+    Branch("net/wire.py", "_POLL", "`select.select` looks at a socket", "", (_SIGN_IN,)),
+    Branch("net/wire.py", "_READABLE", "there is no poll, and this is not used", "", (_SIGN_IN,)),
+    Branch(
+        "settings/words.py",
+        "UnsetVariable",
+        "a variable is set as PowerShell does",
+        "",
+        ("tests/settings/test_words.py::test_how_a_variable_is_set_is_told_by_system",),
+    ),
     Branch(
         "signin/loopback_port.py",
         "address_option",

@@ -18,7 +18,7 @@ import pytest
 
 from tests.harness.browser import fake_browser
 from tests.harness.host import Json, environment_for
-from tests.harness.stage import Stage, call
+from tests.harness.stage import Stage, call, let_token_expire
 from tests.harness.warm import COMMAND
 from tests.peers.authorization_server import AuthorizationServer, Policy
 
@@ -48,7 +48,9 @@ def stack() -> Iterator[ExitStack]:
 def make_stage(stack: ExitStack, folder: Path, platform: str) -> Stage:
     server = stack.enter_context(AuthorizationServer(Policy(lifetime=1)))
     browser = stack.enter_context(fake_browser(folder / "browser", "normal", 0.0))
-    return Stage(server, browser, folder / "home", stack, program(platform))
+    return Stage(
+        server, browser, folder / "home", stack, ("env", "-C", str(folder), *program(platform))
+    )
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
@@ -60,6 +62,7 @@ def test_a_person_signs_in_once_and_out_again(
     host = stage.sign_in()
     call(host)
     stage.end(host)
+    let_token_expire(stage)
     log = tmp_path / "log"
     again = stage.host("--log-file", str(log))
     again.initialize()

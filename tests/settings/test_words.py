@@ -6,6 +6,7 @@ import pytest
 
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.settings.words import (
+    UnsetVariable,
     check_filled,
     choose,
     expand_environment,
@@ -228,3 +229,11 @@ class TestNumbers:
         assert caught.value.sentence() == (
             "--header-file: h is not a UTF-8 text file. Save it as plain UTF-8 text."
         )
+
+
+@pytest.mark.parametrize(
+    ("platform", "command"), [("linux", 'export TOKEN="…"'), ("win32", '$env:TOKEN="…"')]
+)
+def test_how_a_variable_is_set_is_told_by_system(platform: str, command: str) -> None:
+    error = UnsetVariable("It is not set.").named("TOKEN").at_terminal(platform)
+    assert error.sentence().startswith(f"It is not set. Set it first: {command}, or write")
