@@ -5,6 +5,7 @@ Must not know streams, nor what is said.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from enum import Enum
 
@@ -23,6 +24,22 @@ class Style(Enum):
 
 CLEAR_LINE = "\r\x1b[2K"
 """Takes what is written on this line away."""
+
+
+def wrap_text(text: str, width: int, indent: int = 0, hang: int = 0) -> list[str]:
+    """Lines of at most `width`, broken at blanks only: the name of an option stays whole.
+
+    Each begins with `indent` blanks, all but the first with `hang` more.
+    """
+    blanks = " " * indent
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=blanks,
+        subsequent_indent=blanks + " " * hang,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 class Console:

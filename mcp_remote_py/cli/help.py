@@ -6,7 +6,6 @@ what it is written to.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -27,6 +26,7 @@ from mcp_remote_py.cli.program import (
     Command,
     ProgramQuestion,
 )
+from mcp_remote_py.console import wrap_text
 
 AT_TERMINAL = (
     "Typed at a terminal, it says what there is, or what is wrong, and shows the entry for a host's"
@@ -229,12 +229,13 @@ class _Page:
         self._pieces.append("\n".join(lines))
 
     def tell(self, *texts: str) -> None:
-        self._pieces.append("\n".join(line for text in texts for line in wrap(text, self._width)))
+        lines = (line for text in texts for line in wrap_text(text, self._width))
+        self._pieces.append("\n".join(lines))
 
     def exemplify(self, examples: Iterable[Example]) -> None:
         lines: list[str] = []
         for example in examples:
-            lines += wrap(example.meaning, self._width, 2)
+            lines += wrap_text(example.meaning, self._width, 2)
             # Not broken, however long: it is to be copied.
             lines.append(f"    $ {PROGRAM} {example.words}")
         self._add("Examples", lines)
@@ -246,7 +247,7 @@ class _Page:
         column = min(longest, self._width // 3) if self._width >= _TWO_COLUMNS else 0
         lines: list[str] = []
         for name, meaning in rows:
-            told = wrap(meaning, self._width, column + 4)
+            told = wrap_text(meaning, self._width, column + 4)
             if column and len(name) <= column:
                 told[0] = f"  {name.ljust(column)}  {told[0].lstrip()}"
             else:
@@ -256,16 +257,3 @@ class _Page:
 
     def _add(self, heading: str, lines: Sequence[str]) -> None:
         self._pieces.append("\n".join((self._paint(heading), *lines)))
-
-
-def wrap(text: str, width: int, margin: int = 0) -> list[str]:
-    """Lines of at most `width`, broken at blanks only: the name of an option stays whole."""
-    blanks = " " * margin
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent=blanks,
-        subsequent_indent=blanks,
-        break_on_hyphens=False,
-        break_long_words=False,
-    )

@@ -1,9 +1,8 @@
 """One call of the program: words in, a command run with its settings, an exit status out.
 
 Every error of the person is one line on stderr, `mcp-remote-py: error: <cause> <hint>`; at a
-terminal the hint begins a line. Must not
-know HTTP, JSON-RPC or the keyring, and imports the command it starts only when everything is
-checked: `--help` stays fast.
+terminal the hint begins a line. Must not know HTTP, JSON-RPC or the keyring, and imports the
+command it starts only when everything is checked: `--help` stays fast.
 """
 
 from __future__ import annotations
@@ -217,12 +216,12 @@ def _write_error(
     """On one line, for a log; for a person cause and next step, each in lines of the terminal."""
     lines = [f"{PROGRAM}: error: {scrub_known(error.sentence())}"]
     if _is_terminal(stderr):
-        from mcp_remote_py.cli.help import wrap
         from mcp_remote_py.cli.streams import width_of
+        from mcp_remote_py.console import wrap_text
 
         width = width_of(stderr, environment)
         parts = (f"{PROGRAM}: error: {error.cause}", error.hint)
-        lines = [line for part in parts for line in wrap(scrub_known(one_line(part)), width)]
+        lines = [line for part in parts for line in wrap_text(scrub_known(one_line(part)), width)]
     _write(stderr, "".join(f"{line}\n" for line in lines))
 
 

@@ -24,6 +24,7 @@ from mcp_remote_py.errors import UsageError, one_line, runner_of
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import Secret, mask_url, remember, secrets_in_url
 from mcp_remote_py.settings.check import CheckSettings, EntryStart
+from mcp_remote_py.settings.entry import ConfigChoice
 from mcp_remote_py.settings.words import FileGone, KnownToHost
 from mcp_remote_py.url import InvalidUrl, parse_url
 
@@ -227,8 +228,7 @@ def _blaming(entry: NamedEntry) -> Generator[None]:
 
 def _known_to_host(entry: NamedEntry, error: KnownToHost) -> UsageError:
     """Nothing is wrong with such an entry: only its host has all of it."""
-    url = next((word for word in entry.words if "://" in word), "URL")
-    example = f'mcp-remote-py check {mask_url(url)} --header "Authorization: Bearer TOKEN"'
+    example = f'mcp-remote-py check {_masked_address(entry)} --header "Authorization: Bearer TOKEN"'
     what = f"its secret is known only to {entry.host.title}, so it cannot be checked by name."
     if "a secret" not in error.cause:
         what = f"it cannot be checked by name: {error.cause}"
@@ -242,9 +242,8 @@ def _known_to_host(entry: NamedEntry, error: KnownToHost) -> UsageError:
 
 
 def _file_gone(entry: NamedEntry) -> UsageError:
-    url = next((word for word in entry.words if "://" in word), "URL")
     file = next(word for before, word in pairwise(entry.words) if before == "--header-file")
-    words = shlex.join(("install", entry.name, mask_url(url), "--client", entry.host.key))
+    words = shlex.join(("install", entry.name, _masked_address(entry), "--client", entry.host.key))
     return UsageError(
         one_line(
             f"The entry {entry.name} of {entry.host.title} cannot start: the file with its token "
@@ -257,13 +256,13 @@ def _file_gone(entry: NamedEntry) -> UsageError:
     )
 
 
+def _masked_address(entry: NamedEntry) -> str:
+    return mask_url(next((word for word in entry.words if "://" in word), "URL"))
+
+
 def _type_again(given: Given, name: str, clients: Sequence[str], config: str | None) -> str:
     """Whatever the entry needs is in the entry: the same name is enough, where it was found."""
-    words = [name]
-    for client in clients:
-        words += ["--client", client]
-    if config is not None:
-        words += ["--config", config]
+    words = [name, *ConfigChoice(tuple(clients), config).words]
     return f"{one_line(shlex.join(words))} {describe_login(given)}".rstrip()
 
 

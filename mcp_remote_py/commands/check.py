@@ -12,7 +12,6 @@ import logging
 import os
 import platform
 import sys
-import textwrap
 import time
 import traceback
 from collections.abc import (
@@ -30,7 +29,7 @@ from mcp_remote_py import __version__
 from mcp_remote_py.checking.server_steps import check_server
 from mcp_remote_py.checking.talk import CHECK_PATIENCE, ServerTalk
 from mcp_remote_py.commands.check_look import open_talk
-from mcp_remote_py.console import Console
+from mcp_remote_py.console import Console, wrap_text
 from mcp_remote_py.diagnosis.answers import TRANSPORT, TRANSPORT_TITLE, name_value_place
 from mcp_remote_py.diagnosis.entry_starts import blame_start, describe_start
 from mcp_remote_py.diagnosis.folding import Folding
@@ -291,17 +290,18 @@ class _Check:
     def _add(self, step: CheckStep) -> None:
         self.steps.append(step)
         if not self._settings.json:
-            console = self._console
             debug = self._settings.log.level == "DEBUG"
-            for told in [step] if debug else self._folding.take(step):
-                for line in list_step(told, console.paint, console.width, tells_all=debug):
-                    console.say(line)
+            self._say([step] if debug else self._folding.take(step), tells_all=debug)
 
     def finish(self) -> None:
         """Tells what was held back."""
-        for told in self._folding.end():
-            for line in list_step(told, self._console.paint, self._console.width, tells_all=False):
-                self._console.say(line)
+        self._say(self._folding.end(), tells_all=False)
+
+    def _say(self, steps: Iterable[CheckStep], *, tells_all: bool) -> None:
+        console = self._console
+        for step in steps:
+            for line in list_step(step, console.paint, console.width, tells_all=tells_all):
+                console.say(line)
 
     def _show(self, what: str) -> None:
         self.doing = f"asking {what}"
@@ -406,7 +406,7 @@ def _tell(
     else:
         console.say()
         console.say(f"The report is in {one_line(settings.report)}.")
-        for line in textwrap.wrap(LOOK_OVER, console.width):
+        for line in wrap_text(LOOK_OVER, console.width):
             console.say(line)
 
 

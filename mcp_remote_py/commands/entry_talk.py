@@ -39,9 +39,7 @@ def show_lines(console: Console, lines: Iterable[str]) -> None:
 
 def own_options(choice: ConfigChoice, *, dry_run: bool, yes: bool) -> list[str]:
     """What was typed beside the entry: which configurations are meant, and how to go about it."""
-    words = [word for one in choice.clients for word in ("--client", one)]
-    words += [] if choice.file is None else ["--config", choice.file]
-    words += ["--dry-run"] if dry_run else []
+    words = [*choice.words, *(["--dry-run"] if dry_run else [])]
     return words + (["--yes"] if yes else [])
 
 

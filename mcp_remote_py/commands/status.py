@@ -13,10 +13,9 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from mcp_remote_py.console import Console, Style
+from mcp_remote_py.console import Console, Style, wrap_text
 from mcp_remote_py.credentials.session_files import SessionRecord, read_records, state_directory
 from mcp_remote_py.errors import (
     LOGIN_COMMAND,
@@ -181,7 +180,7 @@ def _lay_out(facts: Mapping[str, str], console: Console) -> Iterator[str]:
         lines = [text]
         if (console.has_colour or console.is_interactive) and "mcp-remote-py " not in text:
             room = max(console.width - column - 1, 20)
-            lines = wrap(text, room, break_long_words=False, break_on_hyphens=False)
+            lines = wrap_text(text, room)
         style = _STYLES.get(name)
         if name == "signed in":
             style = Style.GOOD if text.startswith("yes") else Style.WARNING

@@ -12,10 +12,9 @@ Must not know how a step is done, nor streams.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
-from mcp_remote_py.console import Style
+from mcp_remote_py.console import Style, wrap_text
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState, Verdict
 from mcp_remote_py.errors import one_line
 from mcp_remote_py.exit_status import DONE_STATUS, INTERRUPTED_STATUS, SIGN_IN_NEEDED_STATUS
@@ -83,15 +82,7 @@ def list_verdict(verdict: Verdict, paint: PaintText, width: int) -> Iterator[str
 
 
 def _wrap(text: str, width: int, indent: int, hang: int = 0) -> list[str]:
-    blanks = " " * indent
-    return textwrap.wrap(
-        one_line(text),
-        width,
-        initial_indent=blanks,
-        subsequent_indent=blanks + " " * hang,
-        break_long_words=False,
-        break_on_hyphens=False,
-    ) or [blanks]
+    return wrap_text(one_line(text), width, indent, hang) or [" " * indent]
 
 
 def to_json(

@@ -70,11 +70,7 @@ _ENDINGS = lazy_pattern(r"\.(?:exe|cmd|bat|ps1)$", re.IGNORECASE)
 
 def read_entry(members: object) -> FoundEntry:
     """What the entry is; whatever it is made of, nothing is raised."""
-    if not isinstance(members, Mapping):
-        return FoundEntry(EntryKind.OTHER)
-    about = cast("Mapping[str, object]", members)
-    if isinstance(about.get("transport"), Mapping):  # as `cline mcp add` writes it
-        about = cast("Mapping[str, object]", about["transport"])
+    about = _started_by(members)
     words = _words_of(about)
     variables = _variables_of(about)
     if not words:
@@ -83,14 +79,13 @@ def read_entry(members: object) -> FoundEntry:
             if isinstance(url, str) and url:
                 return FoundEntry(EntryKind.NATIVE, (), variables, url)
         return FoundEntry(EntryKind.OTHER, (), variables)
-    kind, rest = _find_program(words)
-    url = next((word for word in rest if "://" in word), "")
-    return FoundEntry(kind, tuple(rest), variables, url)
+    return _read_words(words, variables)
 
 
 def read_line(members: object) -> FoundEntry | None:
     """An entry whose command holds the whole line, taken apart; None where it is none of ours."""
-    words = _words_of(_members_of(members))
+    about = _started_by(members)
+    words = _words_of(about)
     if not words or not any(letter.isspace() for letter in words[0].strip()):
         return None
     import shlex
@@ -99,21 +94,18 @@ def read_line(members: object) -> FoundEntry | None:
         line = [*shlex.split(words[0], posix="\\" not in words[0]), *words[1:]]
     except ValueError:
         return None
-    kind, rest = _find_program(line)
-    if kind not in (EntryKind.OURS, EntryKind.NPM):
-        return None
-    url = next((word for word in rest if "://" in word), "")
-    return FoundEntry(kind, tuple(rest), _variables_of(_members_of(members)), url)
+    found = _read_words(line, _variables_of(about))
+    return found if found.kind in (EntryKind.OURS, EntryKind.NPM) else None
 
 
 def find_command(members: object) -> str:
     """The program that the entry names, as it stands there; "" where it names none."""
-    return next(iter(_words_of(_members_of(members))), "")
+    return next(iter(_words_of(_started_by(members))), "")
 
 
 def find_runner(members: object) -> str:
     """Where the package of the program is fetched from: "npm", "PyPI", or "" for nowhere."""
-    words = _words_of(_members_of(members))
+    words = _words_of(_started_by(members))
     program = _name_of(_unwrap(words)[0]) if words else ""
     if program not in _RUNNERS:
         return ""
@@ -122,21 +114,27 @@ def find_runner(members: object) -> str:
 
 def find_switch(members: object) -> str:
     """The member that switches the entry off, as it stands there; "" where it is on."""
-    about = _members_of(members)
+    about = dict(_started_by(members))
+    if isinstance(members, Mapping):
+        about = {**cast("Mapping[str, object]", members), **about}
     if about.get("disabled") is True:
         return '"disabled": true'
     return '"enabled": false' if about.get("enabled") is False else ""
 
 
-def _members_of(members: object) -> Mapping[str, object]:
-    """Those that say what is started."""
+def _started_by(members: object) -> Mapping[str, object]:
+    """Those members that say what is started; none of what is not an object."""
     if not isinstance(members, Mapping):
         return {}
     about = cast("Mapping[str, object]", members)
-    if isinstance(about.get("transport"), Mapping):  # as `cline mcp add` writes it
-        inner = cast("Mapping[str, object]", about["transport"])
-        return {**about, **inner}
-    return about
+    inner = about.get("transport")  # as `cline mcp add` writes it
+    return cast("Mapping[str, object]", inner) if isinstance(inner, Mapping) else about
+
+
+def _read_words(words: list[str], variables: Mapping[str, Secret]) -> FoundEntry:
+    kind, rest = _find_program(words)
+    url = next((word for word in rest if "://" in word), "")
+    return FoundEntry(kind, tuple(rest), variables, url)
 
 
 def _words_of(about: Mapping[str, object]) -> list[str]:

@@ -43,6 +43,12 @@ class ConfigChoice(Value, frozen=True):
     clients: tuple[str, ...] = ()
     file: str | None = None
 
+    @property
+    def words(self) -> list[str]:
+        """As it is typed."""
+        words = [word for one in self.clients for word in ("--client", one)]
+        return words if self.file is None else [*words, "--config", self.file]
+
 
 class InstallSettings(Value, frozen=True):
     """The settings of `install`."""

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from mcp_remote_py.net.connect import connect
 from mcp_remote_py.net.exchange import Connection, Request
@@ -58,6 +59,13 @@ class Server:
         if self._server is not None:
             self._server.close()
         await asyncio.sleep(0)  # asyncio closes sockets in the next turn
+
+
+def server_tls(pem: Path) -> ssl.SSLContext:
+    """TLS of a server with the certificate and the key in this file."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
 
 
 @asynccontextmanager

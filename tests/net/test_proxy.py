@@ -18,9 +18,8 @@ from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.http_proxy import HttpProxy
 from mcp_remote_py.settings.urls import parse_server_url
 from mcp_remote_py.url import ServerUrl
-from tests.certificates import make_pem
 from tests.fakes import run
-from tests.net.servers import GOOD, PATIENCE, Speak, answering, ask, serving
+from tests.net.servers import GOOD, PATIENCE, Speak, answering, ask, server_tls, serving
 from tests.peers.launch import free_port
 
 TUNNEL = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -71,19 +70,6 @@ def meet(speak: Speak, kind: type[Fault], seconds: float = PATIENCE, url: str = 
         return caught.value
 
     return run(main())
-
-
-@pytest.fixture(scope="module")
-def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("tls") / "localhost.pem"
-    file.write_text(make_pem(-1, 1))
-    return file
-
-
-def server_tls(pem: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    return context
 
 
 @pytest.mark.promise("S2")

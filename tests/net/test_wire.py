@@ -14,23 +14,9 @@ import pytest
 from mcp_remote_py.net.exchange import Connection
 from mcp_remote_py.net.faults import Broken, ConnectTimeout, NotConnected
 from mcp_remote_py.net.wire import Wire, make_look
-from tests.certificates import make_pem
 from tests.fakes import run, until
-from tests.net.servers import PATIENCE, open_wire, serving
+from tests.net.servers import PATIENCE, open_wire, server_tls, serving
 from tests.transports.peers import Authority, TlsServer
-
-
-@pytest.fixture(scope="module")
-def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("tls") / "localhost.pem"
-    file.write_text(make_pem(-1, 1))
-    return file
-
-
-def server_tls(pem: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    return context
 
 
 class Quiet:
