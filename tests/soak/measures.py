@@ -99,6 +99,10 @@ class Slope(NamedTuple):
         return Slope(self.value * factor, self.error * factor)
 
 
+LEAST_POINTS = 3
+"""A line has an error from these on."""
+
+
 def fit(points: Sequence[tuple[float, float]]) -> Slope:
     """The line through points (x, y) by least squares.
 
@@ -106,7 +110,7 @@ def fit(points: Sequence[tuple[float, float]]) -> Slope:
         ValueError: fewer than three points, or all at one x, have no line with an error.
     """
     count = len(points)
-    if count < 3:
+    if count < LEAST_POINTS:
         raise ValueError(f"{count} points")
     middle_x = math.fsum(x for x, _ in points) / count
     middle_y = math.fsum(y for _, y in points) / count

@@ -22,7 +22,16 @@ from tests.canaries import RUN
 from tests.harness.host import Json, wait_until
 from tests.peers.authorization_server import Policy
 from tests.soak.lean import CALL, LeanHost
-from tests.soak.measures import Slope, Vitals, count_files, cpu_of, fit, look_at, mean_of
+from tests.soak.measures import (
+    LEAST_POINTS,
+    Slope,
+    Vitals,
+    count_files,
+    cpu_of,
+    fit,
+    look_at,
+    mean_of,
+)
 from tests.soak.scene import Scene, set_scene
 from tests.soak.weather import FAULTS, Place, order
 
@@ -121,6 +130,8 @@ class Report:
         if self.files[1] > self.files[0] + 2:
             found.append(f"files: {self.files[0]} at first, {self.files[1]} at last")
         slope = self.slopes.get("private")
+        if self.seconds > JUDGED and slope is None:
+            found.append("memory was looked at too seldom to tell its slope")
         if self.seconds > JUDGED and slope and slope.value - 2 * slope.error > LEAK:
             found.append(f"memory grows by {slope.value:.2f} +- {slope.error:.2f} MiB an hour")
         return found
@@ -354,26 +365,28 @@ class Soak:
     def behind_warm_up(
         self, points: Sequence[tuple[float, Vitals]], seconds: float
     ) -> list[tuple[float, Vitals]]:
-        """The looks after a fifth of the time, or ten minutes."""
+        """The looks after a fifth of the time, or ten minutes; the last one in any case."""
         start = points[0][0] + min(600.0, seconds / 5)
-        return [(at, vitals) for at, vitals in points if at >= start]
+        return [(at, vitals) for at, vitals in points if at >= start] or [points[-1]]
 
     def find_slopes(self, seconds: float) -> dict[str, Slope]:
-        """Of all that may grow, by name, for an hour."""
-        found: dict[str, Slope] = {}
+        """Of all that may grow, by name, for an hour; without what was looked at too seldom."""
         rows = [self.behind_warm_up(points, seconds) for points in self.looks.values()]
-        for name in ("private", "pss", "rss"):
-            series = [[(at, float(getattr(vitals, name))) for at, vitals in row] for row in rows]
-            found[name] = slope_of(series)
+        series = {
+            name: [[(at, float(getattr(vitals, name))) for at, vitals in row] for row in rows]
+            for name in ("private", "pss", "rss")
+        }
         notes = [read_inside(self.scene.notes / str(pid)) for pid in self.looks]
         starts = [row[0][0] for row in rows]
-        objects = [
+        series["objects"] = [
             [(at, float(count)) for at, _, count in one if at >= start]
             for one, start in zip(notes, starts, strict=True)
         ]
-        if min(map(len, objects)) >= 3:
-            found["objects"] = slope_of(objects)
-        return found
+        return {
+            name: slope_of(lines)
+            for name, lines in series.items()
+            if min(map(len, lines)) >= LEAST_POINTS
+        }
 
 
 INITIALIZE: Json = {

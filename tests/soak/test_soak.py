@@ -67,6 +67,7 @@ def test_what_a_soak_must_not_show_is_told() -> None:
         (replace(GOOD, last=replace(VITALS, threads=7)), "threads"),
         (replace(GOOD, files=(10, 13)), "files"),
         (replace(GOOD, slopes={"private": Slope(1.7, 0.3)}), "memory grows by 1.70"),
+        (replace(GOOD, slopes={}), "too seldom"),
     ):
         (problem,) = bad.problems()
         assert what in problem
