@@ -240,8 +240,10 @@ def _say_renewal(state: SessionRecord, now: float) -> str:
     failures, vain = state.budget.renewal_failures, state.budget.vain_renewals
     if failures:
         why = f"tries without an answer: {failures}"
-    else:
+    elif state.budget.rejected:
         why = f"new tokens that the server did not take: {vain}"
+    else:
+        why = f"new tokens that ended before they were used: {vain}"
     return f"in {describe_wait(wait)} at the earliest ({why})"
 
 

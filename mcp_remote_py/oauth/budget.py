@@ -49,16 +49,20 @@ RENEWAL_BURST = 10
 """Renewals because of a refusal that may come at once, where each of their tokens was accepted in
 between: tokens may be short-lived without saying so, or be revoked."""
 
+RENEWAL_PATIENCE = 15.0
+"""Seconds a request waits for a renewal that failed to be tried again: as long as for a server that
+cannot be reached (`retry.REQUEST_PATIENCE`)."""
+
 VAIN_RENEWALS = Steps(first=RENEWAL_SPACING, factor=2.0, longest=600.0)
 """Waits between renewals whose tokens the server never accepts."""
+
+UNUSED_RENEWALS = Steps(first=1.0, factor=2.0, longest=RENEWAL_PATIENCE)
+"""Waits between renewals whose tokens end before the server has seen one: it cannot be reached, or
+the machine sleeps. Nobody has refused them, and no request waits longer than it can."""
 
 ANSWERED_RENEWALS = Steps(first=1.0, factor=2.0, longest=300.0)
 """Waits after a token endpoint that answered without a verdict: a 5xx, a page, a lost answer. Most
 outages are over in seconds, and a request waits for that long."""
-
-RENEWAL_PATIENCE = 15.0
-"""Seconds a request waits for a renewal that failed to be tried again: as long as for a server that
-cannot be reached (`retry.REQUEST_PATIENCE`)."""
 
 UNSENT_RENEWALS = Steps(first=1.0, factor=2.0, longest=60.0)
 """Waits after one that could not be reached: nothing arrived, and the network comes back."""
@@ -104,6 +108,9 @@ class SignInBudget(msgspec.Struct, frozen=True, omit_defaults=True):
     """Renewals in a row whose end is not known: their processes were killed."""
     vain_renewals: _Count = 0
     """Renewals that gave a token, since one was last accepted."""
+    rejected: float = 0.0
+    """`obtained_at` of the last token that was refused before it was ever accepted; 0 where one was
+    accepted since."""
     renewal_failures: _Count = 0
     """Renewals in a row that ended without a verdict."""
     doubted: float = 0.0
@@ -150,7 +157,9 @@ def wait_for_renewal(
         # One that was killed may be made good at once: hosts kill what they have just started.
         vain = budget.vain_renewals + max(0, budget.unfinished_renewals - 1)
         if vain:
-            after = max(after, budget.renewed_at + VAIN_RENEWALS.bound(vain))
+            has_verdict = refused or budget.rejected or budget.unfinished_renewals
+            steps = VAIN_RENEWALS if has_verdict else UNUSED_RENEWALS
+            after = max(after, budget.renewed_at + steps.bound(vain))
         elif doubtful and not budget.unfinished_renewals:
             after = max(after, budget.renewed_at + RENEWAL_SPACING)
     burst = RENEWAL_BURST * RENEWAL_SPACING
@@ -299,7 +308,12 @@ def note_accepted(budget: SignInBudget, obtained_at: float) -> SignInBudget:
     )
     if budget.renewed_at > obtained_at:
         return budget
-    return msgspec.structs.replace(budget, unfinished_renewals=0, vain_renewals=0)
+    return msgspec.structs.replace(budget, unfinished_renewals=0, vain_renewals=0, rejected=0.0)
+
+
+def note_rejected(budget: SignInBudget, obtained_at: float) -> SignInBudget:
+    """The server refused the token of that time, and has never accepted it."""
+    return msgspec.structs.replace(budget, rejected=obtained_at)
 
 
 def note_sign_in(budget: SignInBudget) -> SignInBudget:

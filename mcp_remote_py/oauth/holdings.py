@@ -159,6 +159,8 @@ class Holdings:
         """
         now, shown = self._now(), self.shown(pending)
         because_refused = refused is not None and self.state() is not State.EXPIRED
+        # Nobody has said no: what failed, was killed, or ended unseen, may do the next time.
+        may_pass = self.budget.renewal_failures > 0 or not (because_refused or self.budget.rejected)
         has_scopes = bool(scopes) and self.has_scopes(scopes)
         doubtful = doubtful or has_scopes
         wait = wait_for_renewal(self.budget, now, refused=because_refused, doubtful=doubtful)
@@ -171,9 +173,7 @@ class Holdings:
             and (self.credential.refresh_token is not None or self._settings.unattended is not None)
             and may_renew(self.credential, self._settings),
             Fact.RENEWAL_ALLOWED: not wait and not doubted,
-            Fact.RENEWAL_SOON: self.budget.renewal_failures > 0
-            and wait <= patience
-            and not doubted,
+            Fact.RENEWAL_SOON: may_pass and wait <= patience and not doubted,
             Fact.GRANT_DOUBTED: doubted,
             Fact.LIFETIME_UNKNOWN: self.credential is not None
             and self.credential.expires_at is None,

@@ -18,6 +18,7 @@ from mcp_remote_py.oauth.budget import (
     SignInBudget,
     is_proven,
     note_accepted,
+    note_rejected,
     note_sign_in,
 )
 from mcp_remote_py.oauth.challenge import Challenge
@@ -182,6 +183,8 @@ class CredentialLifecycle:
                 raise self._renewal.explain()
             if action is not Action.RENEW or held.has_another(before):
                 break  # and if its life is shorter than this took, the server may say so
+            if held.state() is State.EXPIRING:
+                break  # it is good for a while, and somebody else renews it
         return held.token
 
     def note_acceptance(self, accepted: Secret) -> Callable[[SignInBudget], SignInBudget] | None:
@@ -288,7 +291,16 @@ class CredentialLifecycle:
             case Action.OPEN_TAB:
                 yield from self._sign_in.begin(challenge, wanted, automatic=True)
             case _:
+                if action is Action.GIVE_UP_TOKEN:
+                    yield from self._note_rejection()
                 raise self._give_up(action, challenge, shared)
+
+    def _note_rejection(self) -> Conversation[None]:
+        """Tells all processes that the server does not take such tokens, once for each."""
+        credential = self._held.credential
+        if credential is not None and credential.obtained_at != self._held.budget.rejected:
+            change = partial(note_rejected, obtained_at=credential.obtained_at)
+            self._held.budget = yield from ask(UpdateBudget(change))
 
     def _give_up(self, action: Action, challenge: Challenge, shared: SharedState) -> McpRemoteError:
         held, now = self._held, self._now()

@@ -43,7 +43,7 @@ class Fact(Enum):
     NEWER_STORED = "another token is in hand than the one that was refused"
     RENEWABLE = "there is a refresh token that may be sent"
     RENEWAL_ALLOWED = "a renewal is allowed now"
-    RENEWAL_SOON = "one that failed is tried again within the patience of the request"
+    RENEWAL_SOON = "one that led to nothing is tried again within the patience of the request"
     GRANT_DOUBTED = "the token endpoint has refused three times without a known reason"
     LIFETIME_UNKNOWN = "nobody knows when the token ends"
     SCOPE_GRANTED = "that scope was granted before"

@@ -32,8 +32,10 @@ from mcp_remote_py.oauth.grants import drop_tokens
 from mcp_remote_py.oauth.holdings import Holdings
 from mcp_remote_py.oauth.policy import Fact, State
 from mcp_remote_py.oauth.steps import (
+    AcquireLock,
     Conversation,
     Credential,
+    Lock,
     RecordStatus,
     Renew,
     Reserve,
@@ -66,14 +68,18 @@ class Renewal:
     def renew(self, *, refused: bool) -> Conversation[None]:
         """Renews the token in hand, unless another process has done so by then.
 
-        `refused`: because the server refused it, not because it expires.
+        `refused`: because the server refused it, not because it expires. One that is good for a
+        while does not wait for another process that renews it.
 
         Raises:
             McpRemoteError: the lock cannot be had, or what is stored may be spent.
         """
         held = self.held
         known = held.token
-        yield from held.acquire_store()
+        if refused or held.state() is State.EXPIRED:
+            yield from held.acquire_store()
+        elif not (yield from ask(AcquireLock(Lock.STORE))):
+            return
         yield from held.look()
         facts = held.facts(refused=known if refused else None)
         credential = held.credential

@@ -188,8 +188,12 @@ def test_at_a_terminal_columns_stay_within_its_width_and_commands_whole(
     [
         (SignInBudget(renew_after=NOW + 75, renewal_failures=3), "(tries without an answer: 3)"),
         (
-            SignInBudget(renewed_at=NOW, vain_renewals=2),
+            SignInBudget(renewed_at=NOW, vain_renewals=2, rejected=NOW),
             "tokens that the server did not take: 2)",
+        ),
+        (
+            SignInBudget(renewed_at=NOW, vain_renewals=2),
+            "tokens that ended before they were used: 2)",
         ),
     ],
 )

@@ -19,6 +19,7 @@ from mcp_remote_py.oauth.budget import (
     MAX_TABS,
     MAX_TABS_OF_SIGN_IN,
     RENEWAL_BURST,
+    RENEWAL_PATIENCE,
     RENEWAL_SPACING,
     TAB_COOL_DOWNS,
     SignInBudget,
@@ -30,6 +31,7 @@ from mcp_remote_py.oauth.budget import (
     note_accepted,
     note_failed_attempt,
     note_failed_renewal,
+    note_rejected,
     note_renewal,
     note_renewed,
     note_scopes,
@@ -197,8 +199,25 @@ def test_renewals_whose_tokens_are_never_accepted_come_ever_more_seldom(
     budget = SignInBudget()
     for _ in range(renewals):
         budget = note_renewed(note_renewal(budget, NOW))
+    assert wait_for_renewal(budget, NOW, refused=True) == seconds
+    budget = note_rejected(budget, NOW)
     assert wait_for_renewal(budget, NOW, refused=False) == seconds
     assert wait_for_renewal(note_accepted(budget, NOW), NOW, refused=False) == 0
+    assert not note_accepted(budget, NOW).rejected, "it begins anew"
+
+
+@pytest.mark.promise("A5", "R1")
+@pytest.mark.parametrize(("renewals", "seconds"), [(1, 1), (2, 2), (4, 8), (5, 15), (99, 15)])
+def test_tokens_that_end_unseen_while_the_server_is_away_do_not_bar_the_next_one(
+    renewals: int, seconds: float
+) -> None:
+    """Five minutes are the default of Keycloak: a night without the server is a hundred of them."""
+    budget = SignInBudget()
+    for _ in range(renewals):
+        budget = note_renewed(note_renewal(budget, NOW))
+    assert wait_for_renewal(budget, NOW, refused=False) == seconds
+    assert seconds <= RENEWAL_PATIENCE, "a request waits for it"
+    assert wait_for_renewal(note_renewal(budget, NOW), NOW, refused=False) >= 30, "killed"
 
 
 def test_renewal_that_was_killed_may_be_made_good_at_once_but_not_for_ever() -> None:

@@ -236,6 +236,7 @@ def describe(machine: Machine, processes: list[Process]) -> object:
             budget.renewed_at - now if budget.renewed_at else None,
             budget.unfinished_renewals,
             budget.vain_renewals,
+            name(budget.rejected),
             budget.renewal_failures,
             max(0.0, budget.renew_after - now),
             max(0.0, budget.refusals_until - now),

@@ -37,7 +37,6 @@ from mcp_remote_py.oauth.budget import (
     note_tab,
 )
 from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.holdings import STORE_PATIENCE
 from mcp_remote_py.oauth.lifecycle import FOLLOW_EXTRA, CredentialLifecycle
 from mcp_remote_py.oauth.steps import (
     AcquireLock,
@@ -151,7 +150,7 @@ def test_token_that_may_still_do_is_sent_where_the_lock_is_not_to_be_had() -> No
     for expires_in, sent in ((5, "access-0"), (-1, None)):
         desk = Desk(machine(credential=signed_in(expires_in=expires_in), budget=PROVEN))
         desk.answers = lambda step: (
-            busy if step == AcquireLock(Lock.STORE, STORE_PATIENCE) else None
+            busy if isinstance(step, AcquireLock) and step.lock is Lock.STORE else None
         )
         if sent is None:
             with pytest.raises(McpRemoteError, match="Another one has it"):
@@ -197,6 +196,32 @@ def test_refusal_soon_after_a_renewal_says_so() -> None:
     with pytest.raises(Refused, match="again, so soon after it was renewed") as caught:
         desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
     assert "it is tried again in 25 seconds" in caught.value.hint
+
+
+@pytest.mark.promise("A5", "R1")
+def test_tokens_that_ended_while_the_server_was_away_are_followed_by_the_next() -> None:
+    budget = PROVEN
+    for _ in range(9):
+        budget = note_renewed(note_renewal(budget, START - 5))
+    desk = Desk(
+        machine("tokens", credential=signed_in(expires_in=-1), budget=budget, patience=15.0)
+    )
+    assert desk.play(desk.session.authorize()) == Secret("access-1")
+    assert 10 <= desk.machine.now - START < 11, "15 seconds behind the last one"
+
+
+@pytest.mark.promise("L1", "L2")
+def test_a_token_refused_at_first_is_remembered_by_all_processes() -> None:
+    renewed = note_renewed(note_renewal(SignInBudget(), START - 100))
+    world = machine(credential=signed_in(), budget=renewed)
+    noted: list[AnyStep] = []
+    for _ in range(2):
+        desk = Desk(world)
+        desk.answers = lambda step: noted.append(step) if isinstance(step, UpdateBudget) else None
+        with pytest.raises(McpRemoteError, match="refuses a token it was just given"):
+            desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
+    assert world.budget.rejected == signed_in().obtained_at
+    assert len(noted) == 1, "written once for each token, not for each request"
 
 
 @pytest.mark.promise("A5", "R1")
@@ -1156,6 +1181,15 @@ def test_expiring_token_is_renewed_in_time() -> None:
     world = machine("tokens", credential=signed_in(expires_in=5), budget=PROVEN)
     desk = Desk(world)
     assert desk.play(desk.session.authorize()) == Secret("access-1")
+
+
+@pytest.mark.promise("A5")
+def test_a_token_that_is_good_for_a_while_does_not_wait_for_who_renews_it() -> None:
+    world = machine(credential=signed_in(expires_in=5), budget=PROVEN)
+    desk = Desk(world)
+    desk.answers = lambda step: False if step == AcquireLock(Lock.STORE) else None
+    assert desk.play(desk.session.authorize()) == Secret("access-0")
+    assert not world.watchdog.renewals
 
 
 def test_renewed_token_is_sent_even_if_it_lives_no_longer_than_the_renewal() -> None:
