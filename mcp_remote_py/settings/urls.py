@@ -6,7 +6,6 @@ What a URL is, `url` knows. Must not know what a URL is for beyond what its sent
 from __future__ import annotations
 
 from mcp_remote_py.errors import UsageError
-from mcp_remote_py.key_shapes import may_be_key
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.url import InvalidUrl, ServerUrl, UrlFault, parse_url
 
@@ -58,11 +57,11 @@ def parse_server_url(text: str, allow_http: bool = False) -> ServerUrl:
                 f"{_SERVER} begins with {text.partition(':')[0].lower()}://.",
                 hint="A remote MCP server is reached by https:// (or http:// on this machine).",
             ) from None
-        if error.fault is UrlFault.NO_SCHEME and _NAME.fullmatch(text) and not may_be_key(text):
+        if error.fault is UrlFault.NO_SCHEME and _NAME.fullmatch(text):
+            # It is not repeated: what is not the name of an entry may be a secret.
             raise UsageError(
-                f"{text} is not an address.",
-                hint="An address begins with https://. If it is the name of an entry, check that: "
-                f"mcp-remote-py check {text}",
+                f"{_SERVER} is a word, not an address: an address begins with https://.",
+                hint="To check an entry of a host by its name: mcp-remote-py check NAME",
             ) from None
         raise explain_fault(
             error.fault, _SERVER, _SERVER_HINTS.get(error.fault, _SERVER_FORM)

@@ -13,6 +13,11 @@ from mcp_remote_py.url import ServerUrl
 SCHEME_HINT = "Write it in full, for example https://example.com/mcp."
 IPV6_HINT = "Write an IPv6 address in brackets, as in [2001:db8::1]:8443."
 
+WORD = (
+    "The server URL is a word, not an address: an address begins with https://. To check an entry "
+    "of a host by its name: mcp-remote-py check NAME"
+)
+
 
 class TestServerUrl:
     @pytest.mark.parametrize(
@@ -100,12 +105,8 @@ class TestServerUrl:
             ("example.com/mcp", f"The server URL does not begin with a scheme. {SCHEME_HINT}"),
             ("localhost:3000/mcp", f"The server URL does not begin with a scheme. {SCHEME_HINT}"),
             ("https:/e.com", f"The server URL does not begin with a scheme. {SCHEME_HINT}"),
-            (
-                "work",
-                "work is not an address. An address begins with https://. If it is the name of an "
-                "entry, check that: mcp-remote-py check work",
-            ),
-            ("x9Kq2vLp8ZrT4w", f"The server URL does not begin with a scheme. {SCHEME_HINT}"),
+            ("work", WORD),
+            ("x9Kq2vLp8ZrT4w", WORD),
             ("//e.com", f"The server URL does not begin with a scheme. {SCHEME_HINT}"),
             (
                 "ws://e.com/mcp",
