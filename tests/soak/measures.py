@@ -88,6 +88,21 @@ def count_files(folder: Path) -> int:
     return sum(len(names) for _, _, names in os.walk(folder))
 
 
+class Inside(NamedTuple):
+    """What a relay has noted of itself: seconds, and numbers of what it has."""
+
+    at: float
+    tasks: int
+    objects: int
+    blocks: int
+
+
+def read_inside(file: Path) -> list[Inside]:
+    """All notes of one."""
+    rows = [line.split() for line in file.read_text().splitlines()]
+    return [Inside(float(at), *map(int, counts)) for at, *counts in rows]
+
+
 class Slope(NamedTuple):
     """Of a straight line: by how much y grows for one x, and the standard error of that."""
 

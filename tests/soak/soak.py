@@ -31,6 +31,7 @@ from tests.soak.measures import (
     fit,
     look_at,
     mean_of,
+    read_inside,
 )
 from tests.soak.scene import Scene, set_scene
 from tests.soak.weather import FAULTS, Place, order
@@ -176,7 +177,8 @@ class Report:
 
 
 _COUNTS = ("descriptors", "sockets", "threads", "children")
-_UNITS = {"private": "MiB", "pss": "MiB", "rss": "MiB", "objects": "objects"}
+_MEMORY = dict.fromkeys(("private", "pss", "rss"), "MiB")
+_UNITS = {**_MEMORY, "objects": "objects", "blocks": "blocks"}
 
 
 class Soak:
@@ -320,7 +322,7 @@ class Soak:
         """The figures."""
         scene, slopes = self.scene, self.find_slopes(seconds)
         cpu = sum(cpu_of(host.process.pid) for host in hosts)
-        tasks = [read_inside(scene.notes / str(host.process.pid)) for host in hosts]
+        inside = [read_inside(scene.notes / str(host.process.pid)) for host in hosts]
         rows = [self.behind_warm_up(points, seconds) for points in self.looks.values()]
         for host in hosts:
             host.close_stdin()
@@ -351,8 +353,8 @@ class Soak:
             last=average([vitals for row in rows for _, vitals in row[-10:]]),
             most=maximum([vitals for row in rows for _, vitals in row]),
             tasks=(
-                max(notes[-1][1] for notes in tasks),
-                max(tasks for notes in tasks for _, tasks, _ in notes),
+                max(notes[-1].tasks for notes in inside),
+                max(note.tasks for notes in inside for note in notes),
             ),
             files=(self.files[len(self.files) // 4], self.files[-1]),
             looks=len(self.files),
@@ -378,10 +380,11 @@ class Soak:
         }
         notes = [read_inside(self.scene.notes / str(pid)) for pid in self.looks]
         starts = [row[0][0] for row in rows]
-        series["objects"] = [
-            [(at, float(count)) for at, _, count in one if at >= start]
-            for one, start in zip(notes, starts, strict=True)
-        ]
+        for name in ("objects", "blocks"):
+            series[name] = [
+                [(note.at, float(getattr(note, name))) for note in one if note.at >= start]
+                for one, start in zip(notes, starts, strict=True)
+            ]
         return {
             name: slope_of(lines)
             for name, lines in series.items()
@@ -399,12 +402,6 @@ INITIALIZE: Json = {
 def slope_of(series: Sequence[Sequence[tuple[float, float]]]) -> Slope:
     """The mean over processes, for an hour."""
     return mean_of([fit(points) for points in series]).per(3600)
-
-
-def read_inside(file: Path) -> list[tuple[float, int, int]]:
-    """Seconds, tasks and objects, as the relay has noted them itself."""
-    rows = [line.split() for line in file.read_text().splitlines()]
-    return [(float(at), int(tasks), int(objects)) for at, tasks, _, objects in rows]
 
 
 def average(looks: Sequence[Vitals]) -> Vitals:

@@ -1,7 +1,8 @@
 """Notes what an event loop has in it, every few seconds of its turns; loaded by way of PYTHONPATH.
 
 One line each time in a file of the process's own, in the folder that `INSIDE` names: the time, its
-tasks, its threads and all objects that Python's collector knows. Must not know the command.
+tasks, all objects that Python's collector knows, and the blocks of memory that Python has given
+to objects of any kind. Must not know the command.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import threading
+import sys
 import time
 from asyncio import events
 from pathlib import Path
@@ -26,9 +27,9 @@ def _run_noted(handle: events.Handle) -> None:
     now = time.monotonic()
     if now >= _next:
         _next = now + SECONDS
-        tasks, threads = len(asyncio.all_tasks()), threading.active_count()
+        figures = len(asyncio.all_tasks()), len(gc.get_objects()), sys.getallocatedblocks()
         with Path(os.environ["INSIDE"], str(os.getpid())).open("a", encoding="utf-8") as file:
-            file.write(f"{now:.3f} {tasks} {threads} {len(gc.get_objects())}\n")
+            file.write(f"{now:.3f} {' '.join(map(str, figures))}\n")
 
 
 events.Handle._run = _run_noted  # pyright: ignore
