@@ -193,6 +193,7 @@ def render_numbers() -> str:
             f"{budget.RENEWAL_BURST + int(3600 / budget.RENEWAL_SPACING)} within an hour",
         ),
         ("Renewals whose tokens are never accepted", _steps(budget.VAIN_RENEWALS)),
+        ("Renewals whose tokens end before they are used", _steps(budget.UNUSED_RENEWALS)),
         ("After a token endpoint without a verdict", _steps(budget.ANSWERED_RENEWALS)),
         ("After one that could not be reached", _steps(budget.UNSENT_RENEWALS)),
         ("A request waits for these two", f"{say(budget.RENEWAL_PATIENCE)} in all"),
@@ -549,7 +550,10 @@ PIECES = {
         "story of mcp-proxy-for-aws": lambda: interop.render_story("mcp-proxy-for-aws"),
     },
     SIDE_BY_SIDE: {"side by side": render_side_by_side},
-    PERFORMANCE: {"ratios": benchmark_record.render_history},
+    PERFORMANCE: {
+        "comparison": benchmark_record.render_comparison,
+        "ratios": benchmark_record.render_history,
+    },
     NETWORKS: {name: partial(networks.render, name) for name in networks.GROUPS},
 }
 """By document, the names of its pieces and what writes them; screens are found by their markers."""
