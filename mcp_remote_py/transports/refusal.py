@@ -7,7 +7,6 @@ transport asked or what will be done about it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
@@ -34,6 +33,7 @@ from mcp_remote_py.jsonrpc import (
     readdress,
 )
 from mcp_remote_py.parsing import parse_message, read_messages
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.retry import (
     SAFE_STATUS,
     UNSURE_STATUS,
@@ -120,8 +120,17 @@ def _may_be_answer(
 
 def _names(body: bytes, request: Message) -> bool:
     """Whether a body that cannot be read as an answer to `request` names its id all the same."""
-    spelled = re.escape(request.raw_id.strip(b'"'))
-    return re.search(rb'"id"\s*:\s*"?' + spelled + rb'["\s,}]', body[:EVIDENCE_BYTES]) is not None
+    # Not by a pattern made of the id: `re` keeps the last 512, a MiB of them.
+    spelled, start = request.raw_id.strip(b'"'), body[:EVIDENCE_BYTES]
+    return any(
+        start.startswith(spelled, found.end())
+        and start.startswith(_BEHIND_ID, found.end() + len(spelled))
+        for found in _ID_MEMBER.finditer(start)
+    )
+
+
+_ID_MEMBER = lazy_pattern(rb'"id"\s*:\s*"?')
+_BEHIND_ID = (b'"', b",", b"}", b" ", b"\t", b"\r", b"\n")
 
 
 def read_responses(body: bytes, content_type: str) -> Iterator[Message | None]:

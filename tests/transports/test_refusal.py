@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import time
 from datetime import UTC, datetime
 
@@ -691,3 +692,33 @@ def test_an_answer_of_another_kind_has_its_sentence(content_type: str, named: st
         "Check that the URL is that of an MCP server, not of a web page or a sign-in portal."
     )
     assert error.status == 200
+
+
+# ------------------------------------------------------------------- answers that cannot be read
+
+
+@pytest.mark.promise("R1")
+@pytest.mark.parametrize("raw_id", [b"7", b'"7"', b'"a.b-(c)"', b"1.5", b'""', b'"a\\"b"'])
+@pytest.mark.parametrize("behind", [b",", b"}", b" ,", b"\n}"])
+def test_a_broken_body_with_the_id_of_a_call_may_be_its_answer(
+    raw_id: bytes, behind: bytes
+) -> None:
+    request = parse_message(b'{"id":' + raw_id + b',"method":"tools/call"}')
+    for body in (b'{"result": {]}, "id": ' + raw_id + behind, b'"id":' + raw_id + behind + b"]"):
+        told = explain(500, body, request=request)
+        assert told.cause.startswith("The server's answer cannot be read (HTTP 500 from ")
+
+
+@pytest.mark.parametrize("body", [b'"id": 71,', b'"id": "7.', b'"id": 7', b'"di": 7,', b'id": 7,'])
+def test_a_broken_body_with_another_id_is_not_its_answer(body: bytes) -> None:
+    assert "cannot be read" not in explain(500, body).cause
+
+
+def test_no_pattern_is_made_of_what_is_asked() -> None:
+    """Python keeps the last 512, so that a relay would grow by a MiB: seen in a soak of an hour."""
+    explain(500, b'"id": 0')
+    kept = len(re._cache)  # pyright: ignore
+    for number in range(600):
+        request = parse_message(b'{"id":%d,"method":"tools/call"}' % number)
+        explain(500, b'"id": %d,' % number, request=request)
+    assert len(re._cache) == kept  # pyright: ignore
