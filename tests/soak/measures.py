@@ -63,6 +63,26 @@ def look_at(pid: int) -> Vitals | None:
     )
 
 
+def average(looks: Sequence[Vitals]) -> Vitals:
+    """Of all their members, counts rounded."""
+    size = len(looks)
+    return Vitals(
+        *(
+            type(value)(sum(getattr(look, name) for look in looks) / size + _half(value))
+            for name, value in vars(looks[0]).items()
+        )
+    )
+
+
+def _half(value: float) -> float:
+    return 0.5 if isinstance(value, int) else 0.0
+
+
+def maximum(looks: Sequence[Vitals]) -> Vitals:
+    """Of each of their members."""
+    return Vitals(*(max(getattr(look, name) for look in looks) for name in vars(looks[0])))
+
+
 def _members(text: str) -> dict[str, int]:
     """The numbers of a file of lines like `Name:  12 kB`."""
     found: dict[str, int] = {}

@@ -10,8 +10,8 @@ from random import Random
 import pytest
 
 from tests.soak import many, soak
-from tests.soak.measures import Slope, Vitals, fit, mean_of
-from tests.soak.soak import Report, Tally, average
+from tests.soak.measures import Slope, Vitals, average, fit, mean_of
+from tests.soak.soak import Report, Tally
 from tests.soak.weather import FAULTS, order
 
 VITALS = Vitals(44.0, 28.0, 26.0, 13, 4, 3, 0, 100)
