@@ -29,7 +29,8 @@ SLOW = {"email", "http.client", "http.server", "urllib.request"}
 
 RARE = {
     *("argparse", "difflib", "gettext"),
-    *("bz2", "glob", "lzma", "platformdirs", "random", "shutil", "tempfile"),
+    *("bz2", "lzma", "platformdirs", "random", "shutil", "tempfile"),
+    *(["glob"] if sys.version_info < (3, 13) else []),  # then pathlib itself loads it
     *(f"mcp_remote_py.cli.{name}" for name in ("help", "mistakes", "read_sign_in", "read_stored")),
     *(f"mcp_remote_py.cli.{name}" for name in ("completion", "questions", "streams")),
     "mcp_remote_py.settings.sign_in_words",

@@ -7,6 +7,7 @@ such a stream. Must not know what is said of it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import httpx
@@ -92,8 +93,9 @@ async def _follow(answer: httpx.Response, listened: Listened) -> Listened:
     began = clock.time()
     events, ids, retry, odd, has_ended = 0, 0, None, "", False
     try:
-        async with asyncio.timeout(LISTENING_PATIENCE):
-            async for event in httpx_sse.EventSource(_bounded(answer)).aiter_sse():
+        came = httpx_sse.EventSource(_bounded(answer)).aiter_sse()
+        async with asyncio.timeout(LISTENING_PATIENCE), contextlib.aclosing(came):
+            async for event in came:
                 events += 1
                 ids += bool(event.id)
                 retry = (

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any, cast
 
 from mcp_remote_py.diagnosis.network_words import (
@@ -52,7 +52,7 @@ _NAME_CODES = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MI
 
 async def check_network(
     settings: ProxySettings, now: float, seconds: float
-) -> AsyncIterator[CheckStep]:
+) -> AsyncGenerator[CheckStep]:
     """Each step in its order; behind one that failed the rest is skipped.
 
     `now` is in seconds since 1970; `seconds` bounds them all together.

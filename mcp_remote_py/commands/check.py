@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import (
-    AsyncIterator,
+    AsyncGenerator,
     Callable,
     Coroutine,
     Generator,
@@ -85,7 +85,7 @@ LONGEST_SILENCE = 10.0
 MOST_FRAMES = 4
 """Places of the code that are told of a fault of our own."""
 
-CheckNetwork = Callable[[ProxySettings, float, float], AsyncIterator[CheckStep]]
+CheckNetwork = Callable[[ProxySettings, float, float], AsyncGenerator[CheckStep]]
 """The steps below HTTP, for these settings, at this time, within so many seconds."""
 
 _AFTER = (
@@ -240,14 +240,14 @@ class _Check:
 
     async def _look_at_network(self) -> CheckStep | None:
         """The step that failed, None where all of them passed."""
-        relay = self._settings.relay
-        failed: CheckStep | None = None
-        async for step in self._check_network(relay, self._now(), NETWORK_PATIENCE):
-            self._add(name_variables(step, self._settings.variables))
-            if step.state is StepState.FAILED:
-                failed = self.steps[-1]
-                break
-        if failed is None:
+        looked = self._check_network(self._settings.relay, self._now(), NETWORK_PATIENCE)
+        async with contextlib.aclosing(looked):
+            async for step in looked:
+                self._add(name_variables(step, self._settings.variables))
+                if step.state is StepState.FAILED:
+                    break
+        failed = self.steps[-1]
+        if failed.state is not StepState.FAILED:
             return None
         names = [name for name, _ in _AFTER]
         behind = names.index(failed.name) + 1 if failed.name in names else 0

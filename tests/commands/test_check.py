@@ -11,7 +11,7 @@ import os
 import socket
 import stat
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,14 +46,14 @@ USER = "maximiliane"
 
 async def network_works(
     settings: ProxySettings, now: float, seconds: float
-) -> AsyncIterator[CheckStep]:
+) -> AsyncGenerator[CheckStep]:
     assert 0 < seconds <= 4
     yield CheckStep("connection", "Connection", StepState.PASSED, "Connected.", ("evidence",))
 
 
 async def network_fails(
     settings: ProxySettings, now: float, seconds: float
-) -> AsyncIterator[CheckStep]:
+) -> AsyncGenerator[CheckStep]:
     yield CheckStep("address", "Address", StepState.PASSED, "It can be used.")
     said = "No address is known."
     yield CheckStep("name", "Name", StepState.FAILED, said, ("asked: a.test",), "Check the name.")
@@ -134,7 +134,7 @@ def test_debug_shows_all_that_was_seen(desk: Desk, server: WildServer) -> None:
 
 async def network_breaks(
     settings: ProxySettings, now: float, seconds: float
-) -> AsyncIterator[CheckStep]:
+) -> AsyncGenerator[CheckStep]:
     yield CheckStep("address", "Address", StepState.PASSED, "It can be used.")
     raise ValueError(HEADER_CANARY)
 
@@ -390,7 +390,7 @@ def test_report_whose_folder_goes_meanwhile(desk: Desk) -> None:
 
     async def take_it_away(
         settings: ProxySettings, now: float, seconds: float
-    ) -> AsyncIterator[CheckStep]:
+    ) -> AsyncGenerator[CheckStep]:
         folder.rmdir()
         async for step in network_fails(settings, now, seconds):
             yield step

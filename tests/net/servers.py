@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from mcp_remote_py.net.connect import connect
@@ -82,13 +82,14 @@ def answering(*answers: bytes) -> Speak:
     """To each request the next of these; one that is empty hangs up."""
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for answer in answers:
-            await reader.readuntil(b"\r\n\r\n")
-            if not answer:
-                return
-            writer.write(answer)
-            await writer.drain()
-        await reader.read()
+        with closing(writer):
+            for answer in answers:
+                await reader.readuntil(b"\r\n\r\n")
+                if not answer:
+                    return
+                writer.write(answer)
+                await writer.drain()
+            await reader.read()
 
     return speak
 

@@ -119,6 +119,7 @@ def test_tls_with_the_server_begins_in_the_tunnel_and_the_proxy_hears_its_own_on
             await asyncio.gather(pump(reader, back), pump(there, writer))
         finally:
             back.close()
+            writer.close()
 
     async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while data := await source.read(65536):

@@ -14,6 +14,7 @@ import fcntl
 import importlib
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -95,8 +96,18 @@ def _bring_windows() -> None:
     kernel = FakeKernel32(parent, wait=lambda: _wait_for(parent))
     ctypes.__dict__["WinDLL"] = kernel.load
     os.__dict__["O_BINARY"] = os.O_CLOEXEC
+    shutil.__dict__["_winapi"] = _Winapi("_winapi")
     signal.__dict__["SIGBREAK"] = _BREAK
     sys.modules["msvcrt"] = _Msvcrt("msvcrt")
+
+
+class _Winapi(ModuleType):
+    """From 3.12 on `shutil.which` asks Windows whether the current folder is looked in."""
+
+    @staticmethod
+    def NeedCurrentDirectoryForExePath(name: str) -> bool:
+        """See Windows."""
+        return bool(name)
 
 
 class _Msvcrt(ModuleType):
