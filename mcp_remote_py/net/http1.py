@@ -21,9 +21,9 @@ from mcp_remote_py.patterns import lazy_pattern
 Pair = tuple[bytes, bytes]
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Bytes of an answer's header fields and all interim answers before it (RFC 9110 §15.2); once more
-for the extensions between two pieces of a chunked body, and for the trailers behind it.
-Servers allow themselves 8 to 16 KiB."""
+"""Bytes of an answer's head and of what comes before it, as interim answers (RFC 9110 §15.2) and
+blank lines; once more for the extensions between two pieces of a chunked body, and for the trailers
+behind it. Servers allow themselves 8 to 16 KiB."""
 
 MAX_HEAD_LINES = 1000
 """Lines of all that: each costs tenths of a microsecond, and those of a head are read at once."""
@@ -38,17 +38,19 @@ MAX_LENGTH_DIGITS = 18
 # in more than one way: time grows with the bytes, whatever they are.
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _TEXT = rb"[\t\x20-\x7e\x80-\xff]*"
-_FIELD = _TOKEN + rb":" + _TEXT + rb"\r\n"
+_FIELD = _TOKEN + rb":" + _TEXT
+_FIELDS = rb"(?:" + _FIELD + rb"\r\n)*+"
 _ANSWER = lazy_pattern(
-    rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (" + _TEXT + rb"))?\r\n((?:" + _FIELD + rb")*+)\r\n"
+    rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (" + _TEXT + rb"))?\r\n(" + _FIELDS + rb")\r\n"
 )
-_REQUEST = lazy_pattern(rb"[A-Z]+ [\x21-\x7e\x80-\xff]+ HTTP/1\.1\r\n(?:" + _FIELD + rb")*+\r\n")
+_REQUEST = lazy_pattern(rb"[A-Z]+ [\x21-\x7e\x80-\xff]+ HTTP/1\.1\r\n" + _FIELDS + rb"\r\n")
 _STATUS_LINE = rb"HTTP/1\.[01] [1-9][0-9][0-9](?: " + _TEXT + rb")?"
 _NAME = lazy_pattern(_TOKEN)
 _END = lazy_pattern(rb"\n\r?\n")
 _BLANK_LINES = rb"(?:\r?\n)+"
 _BARE_LF = rb"(?<!\r)\n"
 _START = (b"HTTP/1.1 ", b"HTTP/1.0 ")
+_START_BYTES = len(b"HTTP/1.x ")
 _BEFORE_CHUNKS = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 """A head for llhttp, which has to have seen one."""
 
@@ -70,9 +72,9 @@ def write_head(method: bytes, target: bytes, headers: Sequence[Pair]) -> bytes:
     lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
     head = b"%b %b HTTP/1.1\r\n%b\r\n" % (method, target, lines)
     # As many lines and names as were meant: else a value is another header.
-    names = b"".join([name for name, _ in headers])
-    is_one = head.count(b"\n") == len(headers) + 2 and _NAME.fullmatch(names) is not None
-    if not is_one or _REQUEST.fullmatch(head) is None:
+    is_one = head.count(b"\n") == len(headers) + 2
+    are_names = all(_NAME.fullmatch(name) for name, _ in headers)
+    if not (is_one and are_names and _REQUEST.fullmatch(head)):
         raise CannotBeSent("a header, or the URL, has a character that HTTP does not allow")
     return head
 
@@ -102,8 +104,7 @@ class ResponseReader:
         self._method = method
         self._buffer = bytearray()
         self._seen = 0
-        self._open_lines = 0
-        """In the bytes that were seen, of a head that is not complete."""
+        """Bytes at the beginning of the buffer that are counted, and have no head's end."""
         self._bytes = 0
         self._lines = 0
         self._is_untidy = False
@@ -135,17 +136,13 @@ class ResponseReader:
                 self._skip_blank_lines()
                 self._check_start()
             found = _END.search(buffer, max(self._seen - 2, 0))
+            end = len(buffer) if found is None else found.end()
+            self._count(end)
             if found is None:
-                self._open_lines += buffer.count(b"\n", self._seen)
-                self._seen = len(buffer)
-                self._check_size(self._seen, self._open_lines)
                 return None
-            head = bytes(buffer[: found.end()])
-            del buffer[: found.end()]
-            self._seen = self._open_lines = 0
-            self._bytes += len(head)
-            self._lines += head.count(b"\n")
-            self._check_size(0, 0)
+            head = bytes(buffer[:end])
+            del buffer[:end]
+            self._seen = 0
             if self._take_head(head):
                 rest = bytes(buffer)
                 buffer.clear()
@@ -154,29 +151,29 @@ class ResponseReader:
 
     def _skip_blank_lines(self) -> None:
         """Some servers end the body before with one too many: that is not ours to interpret."""
-        if not self._buffer.startswith((b"\r", b"\n")):
-            return
         blank = re.match(_BLANK_LINES, self._buffer)
-        if blank is None:
-            return
-        del self._buffer[: blank.end()]
-        self._bytes += blank.end()
-        self._check_size(0, 0)
-        self._seen = 0
-        self._is_untidy = True
+        if blank is not None:
+            self._count(blank.end())
+            del self._buffer[: blank.end()]
+            self._seen = 0
+            self._is_untidy = True
 
     def _check_start(self) -> None:
-        begun = bytes(self._buffer[: len(_START[0])])
+        begun = bytes(self._buffer[:_START_BYTES])
         if (words := _PROTOCOLS.get(begun[:2])) is not None:
             raise IllegalAnswer(words)
         if begun != b"\r" and not any(one.startswith(begun) for one in (*_START, *_PROTOCOLS)):
             raise IllegalAnswer("its answer does not begin with HTTP/1.1 or HTTP/1.0")
 
-    def _check_size(self, more: int, lines: int) -> None:
-        if self._bytes + more > MAX_HEAD_BYTES:
-            raise IllegalAnswer(f"its head is longer than {MAX_HEAD_BYTES} bytes")
-        if self._lines + lines > MAX_HEAD_LINES:
+    def _count(self, end: int) -> None:
+        """Counts what the buffer has up to this place, and was not seen before."""
+        self._bytes += end - self._seen
+        self._lines += self._buffer.count(b"\n", self._seen, end)
+        self._seen = end
+        if self._lines > MAX_HEAD_LINES:
             raise IllegalAnswer(f"its head has more than {MAX_HEAD_LINES} lines")
+        if self._bytes > MAX_HEAD_BYTES:
+            raise IllegalAnswer(f"its head is longer than {MAX_HEAD_BYTES} bytes")
 
     def _take_head(self, head: bytes) -> bool:
         """Whether it is the answer's; else it was that of an interim one."""
@@ -198,7 +195,6 @@ class ResponseReader:
         for line in fields.split(b"\r\n")[:-1]:
             name, _, value = line.partition(b":")
             self.headers.append((name.lower(), value.strip(b" \t")))
-        self._lines = 0
         self._choose_framing(is_old=minor == b"0")
         return True
 
@@ -206,7 +202,9 @@ class ResponseReader:
         """Finds out where the body ends (RFC 9112 §6.3)."""
         said = _read_framing(self.headers)
         lengths, codings = said[b"content-length"], said[b"transfer-encoding"]
-        _check_framing(lengths, codings, is_old=is_old)
+        if codings:
+            _check_codings(codings, lengths, is_old=is_old)
+        length = _read_length(lengths)
         if b"close" in said[b"connection"]:
             self.may_follow = False
         if self._has_no_body():
@@ -216,10 +214,10 @@ class ResponseReader:
             self._chunks = HttpResponseParser(self)
             self._chunks.feed_data(_BEFORE_CHUNKS)
             self._chunks.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
-            self._lines = 0
-        elif lengths:
-            self._left = int(lengths[0])
-            self.complete = not self._left
+            self._bytes = self._lines = 0
+        elif length is not None:
+            self._left = length
+            self.complete = not length
         else:
             self.may_follow = False
 
@@ -256,9 +254,10 @@ class ResponseReader:
         except HttpParserError as error:
             if not self.complete:
                 raise IllegalAnswer(f"its chunks are not HTTP: {error}") from error
-            self.may_follow = False
+            self.may_follow = False  # llhttp begins another one before it refuses it, till now
+        self._tail = (self._tail + data)[-_TAIL:]
         if self.complete:
-            self._check_tail(data)
+            self._check_tail()
         elif self._pieces:
             self._bytes = 0
         else:
@@ -268,16 +267,14 @@ class ResponseReader:
                     f"its extensions or trailers are longer than {MAX_HEAD_BYTES} bytes or"
                     f" {MAX_HEAD_LINES} lines"
                 )
-        self._tail = (self._tail + data[-_TAIL:])[-_TAIL:]
-        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        return b"".join(self._pieces)
 
-    def _check_tail(self, data: bytes) -> None:
-        """Whether `data` ends where the answer does: llhttp passes over line ends behind it.
+    def _check_tail(self) -> None:
+        """Whether what came ends where the answer does: llhttp passes over line ends behind it.
 
         What ends there is a line and an empty one, and the line is never empty.
         """
-        tail = (self._tail + data[-_TAIL:])[-_TAIL:]
-        if not tail.endswith(b"\r\n\r\n") or tail[:1] == b"\n":
+        if not self._tail.endswith(b"\r\n\r\n") or self._tail.startswith(b"\n"):
             self.may_follow = False
 
     def end(self) -> None:
@@ -310,7 +307,7 @@ class ResponseReader:
 
     def on_message_complete(self) -> None:
         """See httptools."""
-        self.complete = self.is_chunked
+        self.complete = True
 
 
 _TAIL = len(b"x\r\n\r\n")
@@ -325,37 +322,43 @@ def _read_framing(headers: Sequence[Pair]) -> dict[bytes, list[bytes]]:
     }
     for name, value in headers:
         if name in said:
-            said[name] += [one.strip(b" \t") for one in value.lower().split(b",")]
+            said[name] += [one.strip(b" \t").lower() for one in value.split(b",")]
     return said
 
 
-def _check_framing(lengths: list[bytes], codings: list[bytes], *, is_old: bool) -> None:
+def _check_codings(codings: list[bytes], lengths: list[bytes], *, is_old: bool) -> None:
     """Refuses what may be read in two ways; in HTTP/1.0, which `is_old`, chunks are not defined."""
-    if codings and lengths:
+    if lengths:
         raise IllegalAnswer("its answer has both Content-Length and Transfer-Encoding")
-    if codings and (codings != [b"chunked"] or is_old):
+    if codings != [b"chunked"] or is_old:
         raise IllegalAnswer("its answer has a Transfer-Encoding other than chunked")
-    if len(set(lengths)) > 1:
+
+
+def _read_length(lengths: list[bytes]) -> int | None:
+    """The one that all of them say (RFC 9110 §8.6), None where none does."""
+    if not lengths:
+        return None
+    length, *others = set(lengths)
+    if others:
         raise IllegalAnswer("its answer has two different Content-Lengths")
-    if lengths and not (lengths[0].isdigit() and len(lengths[0]) <= MAX_LENGTH_DIGITS):
+    if not (length.isdigit() and len(length) <= MAX_LENGTH_DIGITS):
         raise IllegalAnswer("its Content-Length is not a length")
+    return int(length)
 
 
 def _find_fault(head: bytes) -> str:
-    """Says what is wrong with a complete head, which ends with two line ends."""
-    status_line, *lines = head[:-4].split(b"\r\n")
+    """Says what is wrong with a complete head: the first thing."""
+    status_line, *lines = head.split(b"\r\n")
     if re.fullmatch(_STATUS_LINE, status_line) is None:
         return "the first line of its answer is not HTTP's"
-    for line in lines:
-        name, colon, value = line.partition(b":")
-        if line[:1] in b" \t":
-            return "a header of its answer is continued on a second line"
-        if not colon:
-            return "a line of its head is not a header"
-        if _NAME.fullmatch(name) is None:
-            return "the name of one of its headers is not a name"
-        if b"\r" in value:
-            return "a header of its answer has a CR that does not end the line"
-        if re.fullmatch(_TEXT, value) is None:
-            return "a header of its answer has a control character"
-    return "its head is not HTTP"
+    line, *_ = [one for one in lines if re.fullmatch(_FIELD, one) is None]
+    name, colon, value = line.partition(b":")
+    if line.startswith((b" ", b"\t")):
+        return "a header of its answer is continued on a second line"
+    if not colon:
+        return "a line of its head is not a header"
+    if _NAME.fullmatch(name) is None:
+        return "the name of one of its headers is not a name"
+    if b"\r" in value:
+        return "a header of its answer has a CR that does not end the line"
+    return "a header of its answer has a control character"

@@ -113,7 +113,7 @@ class DocumentSearch:
         """
         seen = _Seen(judge, marks)
         for url in urls:
-            yield from self._ask(url, url.first, seen)
+            yield from self._ask(url, url.first, seen, is_last=False)
             if seen.value is not None:
                 break
         else:
@@ -121,20 +121,18 @@ class DocumentSearch:
         return Finding(seen.value, seen.evidence, tuple(seen.problems.values()))
 
     def _ask_again(self, seen: _Seen[T]) -> Conversation[None]:
-        again = dict(seen.without_verdict)
-        pause = max(again.values(), default=0.0)
+        pause = max(seen.without_verdict.values(), default=0.0)
         if pause and not self.is_spent:
             self._waited += pause
             yield Wait(pause)
-        for url in again:
-            del seen.without_verdict[url]
-            yield from self._ask(url, url.again, seen)
+        for url in list(seen.without_verdict):
+            yield from self._ask(url, url.again, seen, is_last=True)
             if seen.value is not None:
                 return
-            if seen.without_verdict.get(url) == 0:
-                seen.unreachable.add(_origin_of(url))
 
-    def _ask(self, url: DocumentUrl, seconds: float, seen: _Seen[T]) -> Conversation[None]:
+    def _ask(
+        self, url: DocumentUrl, seconds: float, seen: _Seen[T], *, is_last: bool
+    ) -> Conversation[None]:
         if self.is_spent or _origin_of(url) in seen.unreachable:
             return
         self._asked += 1
@@ -144,10 +142,11 @@ class DocumentSearch:
         except (NotSent, Interrupted) as error:
             silence = _unavailable(f"no answer from {where}: {error.cause}", error.hint)
             seen.note(url, Telling.SILENT if url.is_guessed else Telling.CUT_OFF, silence)
-            if isinstance(error, NotSent):
+            if isinstance(error, Interrupted):
+                self._waited += seconds
+            if is_last or isinstance(error, NotSent):
                 seen.unreachable.add(_origin_of(url))
             else:
-                self._waited += seconds
                 seen.without_verdict[url] = 0.0
         except SignInFailed as problem:  # it leads where the server must not lead us
             seen.note(url, Telling.WRONG, problem)

@@ -24,7 +24,7 @@ class Legal(NamedTuple):
 
 
 class Illegal(NamedTuple):
-    """What must not be read, and words of the sentence that says why."""
+    """What must not be read, and the words that say why; llhttp's own may follow, behind a colon."""
 
     name: str
     wire: bytes
@@ -74,6 +74,7 @@ LEGAL = [
     Legal("a tunnel", b"HTTP/1.1 200 Established\r\n\r\n", b"", method=b"CONNECT"),
     Legal("no tunnel", b"HTTP/1.1 407 No\r\nContent-Length: 2\r\n\r\nhi", b"hi", 407, b"CONNECT"),
     Legal("interim answers", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: a\r\n\r\n" + OK + EMPTY, b""),
+    Legal("an interim answer of any number", b"HTTP/1.1 199 Soon\r\n\r\n" + OK + EMPTY, b""),
     Legal("no reason", b"HTTP/1.1 200\r\n" + EMPTY, b""),
     Legal("an empty reason", b"HTTP/1.1 200 \r\n" + EMPTY, b""),
     Legal("a reason in Latin-1", b"HTTP/1.1 404 N\xe3o \t!\r\n" + EMPTY, b"", 404),
@@ -85,84 +86,100 @@ LEGAL = [
     Legal("blank lines before", b"\r\n\r\n" + OK + b"Content-Length: 2\r\n\r\nhi", b"hi", lasts=False),
 ]  # fmt: skip
 
+TWO_FRAMINGS = "its answer has both Content-Length and Transfer-Encoding"
+TWO_LENGTHS = "its answer has two different Content-Lengths"
+NO_LENGTH = "its Content-Length is not a length"
+OTHER_CODING = "its answer has a Transfer-Encoding other than chunked"
+NO_CHUNKS = "its chunks are not HTTP"
+NO_START = "its answer does not begin with HTTP/1.1 or HTTP/1.0"
+NO_STATUS_LINE = "the first line of its answer is not HTTP's"
+NO_NAME = "the name of one of its headers is not a name"
+NO_HEADER = "a line of its head is not a header"
+BARE_CR = "a header of its answer has a CR that does not end the line"
+CONTROL = "a header of its answer has a control character"
+CONTINUED = "a header of its answer is continued on a second line"
+SWITCHED = "it switches to another protocol, unasked"
+
 ILLEGAL = [
     # Two framings
-    Illegal("CL and TE", OK + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" + END, "both Content-Length and"),
-    Illegal("TE and CL", OK + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n" + END, "both Content-Length and"),
-    Illegal("two lengths", OK + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", "two different"),
-    Illegal("two lengths, zeros", OK + b"Content-Length: 5\r\nContent-Length: 05\r\n\r\nhello", "two different"),
-    Illegal("two lengths as a list", OK + b"Content-Length: 5, 6\r\n\r\nhello!", "two different"),
-    Illegal("an empty second length", OK + b"Content-Length: 5\r\nContent-Length:\r\n\r\nhello", "two different"),
+    Illegal("CL and TE", OK + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" + END, TWO_FRAMINGS),
+    Illegal("TE and CL", OK + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n" + END, TWO_FRAMINGS),
+    Illegal("two lengths", OK + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", TWO_LENGTHS),
+    Illegal("two lengths, zeros", OK + b"Content-Length: 5\r\nContent-Length: 05\r\n\r\nhello", TWO_LENGTHS),
+    Illegal("two lengths as a list", OK + b"Content-Length: 5, 6\r\n\r\nhello!", TWO_LENGTHS),
+    Illegal("an empty second length", OK + b"Content-Length: 5\r\nContent-Length:\r\n\r\nhello", TWO_LENGTHS),
     # No length
     *(
-        Illegal(f"length {text!r}", OK + b"Content-Length: %b\r\n\r\nhello" % text, "is not a length")
+        Illegal(f"length {text!r}", OK + b"Content-Length: %b\r\n\r\nhello" % text, NO_LENGTH)
         for text in (b"", b"+5", b"-5", b"5.0", b"0x5", b"5 5", b"5_0", b"five", b"9" * 19, b"5;a", b"\xd9\xa5")
     ),
     # Codings
     *(
-        Illegal(f"coding {text!r}", OK + b"Transfer-Encoding: %b\r\n\r\n" % text + END, "other than chunked")
-        for text in (b"gzip", b"gzip, chunked", b"chunked, gzip", b"identity", b"chunked, chunked", b"xchunked",
+        Illegal(f"coding {text!r}", OK + b"Transfer-Encoding: %b\r\n\r\n" % text + END, OTHER_CODING)
+        for text in (b"gzip", b"gzip, chunked", b"chunked, gzip", b"identity", b"chunked, chunked", b"Xchunked",
                      b"chunked;a", b'"chunked"', b"chun ked", b"", b"chunked, identity")
     ),
-    Illegal("coding twice", OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n" + END, "other than chunked"),
-    Illegal("coding in HTTP/1.0", b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + END, "other than chunked"),
+    Illegal("coding twice", OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n" + END, OTHER_CODING),
+    Illegal("coding in HTTP/1.0", b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + END, OTHER_CODING),
     # Chunks
     *(
-        Illegal(f"chunk {text!r}", CHUNKED + text + END, "its chunks are not HTTP")
+        Illegal(f"chunk {text!r}", CHUNKED + text + END, NO_CHUNKS)
         for text in (b"\r\nx\r\n", b"x\r\nx\r\n", b"0x1\r\nx\r\n", b"-1\r\nx\r\n", b"+1\r\nx\r\n", b" 1\r\nx\r\n",
                      b"1_0\r\nx\r\n", b"1\nx\r\n", b"1\rx\r\n", b"1\r\nxy\r\n", b"1\r\nx", b"1\r\nx\n", b"1\r\nx\r\r\n",
                      b"f" * 17 + b"\r\nx\r\n", b"1;\x00\r\nx\r\n", b"1;a\nb\r\nx\r\n", b"1;a\rb\r\nx\r\n", b'1;a="\r\n\r\n',
                      b"1\x00\r\nx\r\n", b"1 2\r\nx\r\n")
     ),
     *(
-        Illegal(f"trailer {text!r}", CHUNKED + b"0\r\n" + text + b"\r\n\r\n", "its chunks are not HTTP")
+        Illegal(f"trailer {text!r}", CHUNKED + b"0\r\n" + text + b"\r\n\r\n", NO_CHUNKS)
         for text in (b"A b", b": b", b"A : b", b"A: \x00", b"A: b\r\n c", b"A: b\rC: d", b"A: b\nC: d")
     ),
     # Lines
     *(
         Illegal(f"{why} in a header: {text!r}", OK + text + b"\r\n" + EMPTY, words)
         for why, text, words in (
-            ("bare CR", b"A: b\rc", "a CR that does not end"),
-            ("bare CR", b"A: b\r\r", "a CR that does not end"),
-            ("bare CR", b"A: b\rContent-Length: 9", "a CR that does not end"),
-            ("NUL", b"A: b\x00c", "control character"),
-            ("control", b"A: \x01", "control character"),
-            ("escape", b"A: \x1b[2J", "control character"),
-            ("vertical tab", b"Transfer-Encoding: \x0bchunked", "control character"),
-            ("DEL", b"A: b\x7f", "control character"),
-            ("obs-fold", b"A: b\r\n c", "continued on a second line"),
-            ("obs-fold", b"A: b\r\n\tc", "continued on a second line"),
-            ("obs-fold", b"Transfer-Encoding:\r\n chunked", "continued on a second line"),
-            ("obs-fold first", b" A: b", "continued on a second line"),
-            ("blank before colon", b"A : b", "is not a name"),
-            ("tab before colon", b"A\t: b", "is not a name"),
-            ("blank in name", b"A B: c", "is not a name"),
-            ("no name", b": b", "is not a name"),
-            ("control in name", b"A\x01: b", "is not a name"),
-            ("NUL in name", b"Content-Length\x00: 3", "is not a name"),
-            ("Latin-1 in name", b"\xc4: b", "is not a name"),
-            ("brackets in name", b"(A): b", "is not a name"),
-            ("no colon", b"A", "is not a header"),
+            ("bare CR", b"A: b\rc", BARE_CR),
+            ("bare CR", b"A: b\r\r", BARE_CR),
+            ("bare CR", b"A: b\rContent-Length: 9", BARE_CR),
+            ("NUL", b"A: b\x00c", CONTROL),
+            ("control", b"A: \x01", CONTROL),
+            ("escape", b"A: \x1b[2J", CONTROL),
+            ("vertical tab", b"Transfer-Encoding: \x0bchunked", CONTROL),
+            ("DEL", b"A: b\x7f", CONTROL),
+            ("obs-fold", b"A: b\r\n c", CONTINUED),
+            ("obs-fold", b"A: b\r\n\tc", CONTINUED),
+            ("obs-fold", b"Transfer-Encoding:\r\n chunked", CONTINUED),
+            ("obs-fold first", b" A: b", CONTINUED),
+            ("blank before colon", b"A : b", NO_NAME),
+            ("tab before colon", b"A\t: b", NO_NAME),
+            ("blank in name", b"A B: c", NO_NAME),
+            ("no name", b": b", NO_NAME),
+            ("control in name", b"A\x01: b", NO_NAME),
+            ("NUL in name", b"Content-Length\x00: 3", NO_NAME),
+            ("Latin-1 in name", b"\xc4: b", NO_NAME),
+            ("brackets in name", b"(A): b", NO_NAME),
+            ("no colon", b"A", NO_HEADER),
+            ("the first of two", b"A: b\r\nB : c\r\nC", NO_NAME),
         )
     ),
+    Illegal("DEL at the end of a head", OK + b"A: b\x7f\r\n\r\n", CONTROL),
     # First lines
-    Illegal("HTTP/2", b"\0\0\x12\4\0\0\0\0\0", "by HTTP/2, and HTTP/1.1 is needed"),
-    Illegal("TLS", b"\x15\3\1\0\2\2\x46", "by TLS; write https://"),
-    Illegal("nearly TLS", b"\x15\x15\1\0\2\2\x46", "does not begin with HTTP/1"),
+    Illegal("HTTP/2", b"\0\0\x12\4\0\0\0\0\0", "it answers by HTTP/2, and HTTP/1.1 is needed; whoever runs it has to offer that"),
+    Illegal("TLS", b"\x15\3\1\0\2\2\x46", "it answers by TLS; write https:// in the URL"),
+    Illegal("nearly TLS", b"\x15\x15\1\0\2\2\x46", NO_START),
     *(
-        Illegal(f"begins {text!r}", text + b"\r\n" + EMPTY, "does not begin with HTTP/1")
+        Illegal(f"begins {text!r}", text + b"\r\n" + EMPTY, NO_START)
         for text in (b"HTTP 200 OK", b"200 OK", b"HTTP/2.0 200 OK", b"HTTP/0.9 200 OK", b"HTTP/1.2 200 OK",
                      b"HTTP/1 200 OK", b"HTTP/1.1\t200 OK", b"http/1.1 200 OK", b"ICY 200 OK", b" HTTP/1.1 200 OK",
                      b"RTSP/1.0 200 OK", b"SSH-2.0-OpenSSH_9.6", b"<html>", b"{}", b"\x16\x03\x01", b"\x00",
                      b"POST / HTTP/1.1", b"HTTP/01.1 200 OK", b"HTTP/1.10 200 OK", b"\rHTTP/1.1 200 OK")
     ),
     *(
-        Illegal(f"first line {text!r}", b"HTTP/1.1 " + text + b"\r\n" + EMPTY, "first line of its answer")
+        Illegal(f"first line {text!r}", b"HTTP/1.1 " + text + b"\r\n" + EMPTY, NO_STATUS_LINE)
         for text in (b"", b"20", b"2000", b"000 OK", b"099 OK", b"2x0 OK", b"-20 OK", b" 200 OK", b"+200", b"200\tOK",
                      b"200OK", b"200 O\x00K", b"200 \x1b[2J", b"200 O\rK")
     ),
-    Illegal("protocol switched", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "another protocol"),
-    Illegal("protocol switched, without words", b"HTTP/1.1 101\r\n\r\n", "another protocol"),
-    Illegal("an interim answer that is not HTTP", b"HTTP/1.1 100 Continue\r\nA : b\r\n\r\n" + OK + EMPTY, "is not a name"),
-    Illegal("nothing behind an interim answer", b"HTTP/1.1 100 Continue\r\n\r\n5\r\nhello", "does not begin with HTTP/1"),
+    Illegal("protocol switched", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", SWITCHED),
+    Illegal("protocol switched, without words", b"HTTP/1.1 101\r\n\r\n", SWITCHED),
+    Illegal("an interim answer that is not HTTP", b"HTTP/1.1 100 Continue\r\nA : b\r\n\r\n" + OK + EMPTY, NO_NAME),
+    Illegal("nothing behind an interim answer", b"HTTP/1.1 100 Continue\r\n\r\n5\r\nhello", NO_START),
 ]  # fmt: skip

@@ -291,6 +291,23 @@ def test_a_head_that_comes_byte_by_byte_has_one_patience(interim: bool) -> None:
     run(main())
 
 
+@pytest.mark.promise("R1")
+def test_a_head_in_pieces_is_waited_for_where_nobody_sets_a_time() -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(GOOD[:5])
+        asyncio.get_running_loop().call_later(0.05, writer.write, GOOD[5:])
+        await reader.read()
+
+    async def main() -> None:
+        async with serving(speak) as server, asyncio.timeout(PATIENCE):
+            connection = Connection(await open_wire(server.port))
+            assert (await connection.exchange(request(), None)).status == 200
+            connection.close()
+
+    run(main())
+
+
 def test_a_server_that_takes_nothing() -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.pause_reading()  # type: ignore[attr-defined]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from mcp_remote_py.net.exchange import Connection
-from mcp_remote_py.net.faults import Broken, ConnectTimeout, NotConnected
-from mcp_remote_py.net.wire import Wire, make_look
+from mcp_remote_py.net.faults import Broken, ConnectTimeout, NotConnected, Silence
+from mcp_remote_py.net.wire import CORK_BYTES, Wire, make_look
 from tests.fakes import run, until
 from tests.net.servers import PATIENCE, open_wire, server_tls, serving
 from tests.transports.peers import Authority, TlsServer
@@ -154,6 +154,77 @@ def test_no_refusal_in_time_is_none(pem: Path) -> None:
             assert not wire.has_spoken
             wire.close()
             await quiet.wait()
+
+    run(main())
+
+
+def test_a_wait_that_is_over_does_not_end_the_next_one() -> None:
+    """Its clock goes on, and may go off when nobody waits."""
+
+    async def main() -> None:
+        first, second, past = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await first.wait()
+            writer.write(b"a")
+            await second.wait()
+            writer.write(b"b")
+            await reader.read()
+
+        async with serving(speak) as server, asyncio.timeout(PATIENCE):
+            wire = await open_wire(server.port)
+            asyncio.get_running_loop().call_later(0.4, past.set)
+            asyncio.get_running_loop().call_soon(first.set)
+            assert await wire.read(0.3) == b"a"
+            await past.wait()
+            asyncio.get_running_loop().call_soon(second.set)
+            assert await wire.read(PATIENCE) == b"b"
+            wire.close()
+
+    run(main())
+
+
+async def fill(wire: Wire) -> None:
+    """Writes small pieces, many more than anything takes in that nobody reads."""
+    for _ in range(1000):
+        await wire.write(b"", [b"x" * (CORK_BYTES - 1)], 0.1)
+
+
+def test_what_is_small_waits_for_room_as_well() -> None:
+    async def main() -> None:
+        room, done = asyncio.Event(), asyncio.Event()
+
+        async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await room.wait()
+            while not (await reader.read(65536)).endswith(b"!"):
+                pass
+            done.set()
+
+        async with serving(speak) as server, asyncio.timeout(PATIENCE):
+            wire = await open_wire(server.port)
+            with pytest.raises(Silence, match=r"^nothing could be sent for 0\.1 seconds$"):
+                await fill(wire)
+            room.set()
+            await wire.write(b"", [b"!"], PATIENCE)
+            await done.wait()
+            wire.close()
+
+    run(main())
+
+
+def test_nothing_goes_on_being_written_to_who_has_hung_up() -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(1)
+
+    async def main() -> None:
+        async with serving(speak) as server, asyncio.timeout(PATIENCE):
+            wire = await open_wire(server.port)
+            await wire.write(b"head", [b"x" * (64 * 1024 * 1024)], PATIENCE)
+            assert wire.ended
+            await until(lambda: not wire.is_writing)
+            with pytest.raises(Broken):
+                await wire.read(PATIENCE)
+            wire.close()
 
     run(main())
 

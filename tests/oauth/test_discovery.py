@@ -1200,6 +1200,16 @@ def test_a_document_that_is_there_tells_more_than_the_way_to_it() -> None:
 
 
 @pytest.mark.report("O26")
+def test_a_place_that_leads_where_a_server_must_not_lead_us_is_told_unless_another_serves() -> None:
+    border = SignInFailed(f"{ISSUER} leads to 10.0.0.1, a private network.", hint="Allow it.")
+    error = fail(web_of({ISSUER_URL: border, OPENID_URL: OUTAGE}))
+    assert error.sentence() == border.sentence()
+    web = web_of({ISSUER_URL: border, OPENID_URL: issuer_document()})
+    assert run(web).server.issuer == ISSUER
+    assert web.asked.count(ISSUER_URL) == 1
+
+
+@pytest.mark.report("O26")
 def test_problems_are_ranked() -> None:
     assert [rank.name for rank in sorted(Telling)] == [
         "SILENT",

@@ -356,6 +356,24 @@ def test_how_a_client_became_known_is_kept_where_the_code_was_spent_for_it() -> 
     assert [one.get("client_secret") for one in again.token_requests] == ["canary-hand"]
 
 
+@pytest.mark.promise("A2")
+@pytest.mark.report("O9")
+def test_how_a_client_became_known_does_not_replace_a_sign_in_of_somebody_else() -> None:
+    info = {"client_id": "by-hand", "client_secret": "canary-hand", "issuer": ISSUER}
+    settings = SignInSettings(static_client=Secret(json.dumps(info)))
+    world = World()
+
+    def judge() -> None:
+        in_body = "client_secret" in world.token_requests[-1]
+        world.tokens = response(400, {"error": "invalid_grant" if in_body else "invalid_client"})
+        world.stored = SIGNED_IN
+
+    world.before_token = judge
+    with pytest.raises(GrantRefused, match="invalid_grant"):
+        world.sign_in(settings=settings)
+    assert world.stored == SIGNED_IN
+
+
 @pytest.mark.promise("S2")
 def test_secrets_of_a_sign_in_are_known_to_the_last_line_of_defence() -> None:
     world = World()

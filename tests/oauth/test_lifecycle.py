@@ -53,6 +53,7 @@ from mcp_remote_py.oauth.steps import (
     ReadShared,
     RecordStatus,
     Renew,
+    Save,
     SavePending,
     ShowPage,
     Stored,
@@ -696,6 +697,29 @@ def test_page_that_could_not_be_noted_is_waited_for_and_not_shown_again(
 
 @pytest.mark.promise("L2")
 @pytest.mark.report("O25")
+def test_page_is_not_shown_again_once_somebody_has_finished_it() -> None:
+    """In the moment before: what another process got then serves this one."""
+    world = machine("is away")
+    tab_of_the_dead(world)
+    desk = Desk(world)
+    asked: list[AskUser] = []
+
+    def finish_elsewhere(step: AnyStep) -> None:
+        if isinstance(step, AskUser) and step not in asked:
+            asked.append(step)
+        if asked and step == AcquireLock(Lock.STORE, STORE_PATIENCE):
+            world.pending, world.credential = None, signed_in()
+
+    desk.answers = finish_elsewhere
+    assert desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert desk.session.token == Secret("access-0")
+    assert [one.opens_tab for one in asked] == [False]
+    assert world.watchdog.tabs == list(world.budget.tabs) == [START]
+    assert world.pending is None
+
+
+@pytest.mark.promise("L2")
+@pytest.mark.report("O25")
 def test_page_is_not_shown_again_on_a_day_with_ten_tabs() -> None:
     world = machine("consents", "tokens")
     pending = tab_of_the_dead(world)
@@ -943,6 +967,24 @@ def test_person_brings_the_end_of_another_process_sign_in_by_hand() -> None:
     other.run(lambda _: False)
     assert other.is_idle, "and works"
     assert other.session.token == Secret("access-1")
+    assert world.unanswered == 0
+
+
+@pytest.mark.promise("A4")
+def test_end_brought_by_hand_that_is_refused_is_told_to_whoever_listens() -> None:
+    world = machine("refused")
+    other, _ = waiting_elsewhere(world)
+    world.by_hand = True
+    desk = Desk(world)
+    with pytest.raises(McpRemoteError) as caught:
+        desk.play(desk.session.sign_in(Challenge()))
+    assert "invalid_grant" in caught.value.cause
+    assert world.pending is None
+    assert world.budget.failed_attempts == 1
+    assert world.published[-1].error == caught.value.cause
+    other.run(lambda _: False)
+    assert other.is_idle, "and does not ask for another sign-in"
+    assert len(world.watchdog.tabs) == 1
     assert world.unanswered == 0
 
 
@@ -1292,6 +1334,27 @@ def test_a_code_is_redeemed_though_the_lock_of_the_store_failed_once() -> None:
     assert desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
     assert desk.session.token == Secret("access-1")
     assert left == 0
+
+
+@pytest.mark.promise("A4", "A7")
+def test_a_code_is_redeemed_though_the_disk_has_failed_meanwhile() -> None:
+    """What comes of it then serves until the process ends."""
+    world = machine("consents", "tokens")
+    desk = Desk(world)
+    is_broken = False
+
+    def fail(step: AnyStep) -> object:
+        nonlocal is_broken
+        is_broken = is_broken or isinstance(step, AskUser)
+        is_of_disk = isinstance(step, AcquireLock | ReadShared | Save | SavePending | UpdateBudget)
+        return StoreError("Input/output error.") if is_broken and is_of_disk else None
+
+    desk.answers = fail
+    assert desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert desk.session.token == Secret("access-1")
+    assert world.credential is None
+    told = "The sign-in will not outlive this process: Input/output error."
+    assert told in world.reports
 
 
 @pytest.mark.promise("A4", "P2")

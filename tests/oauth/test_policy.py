@@ -44,8 +44,11 @@ def test_every_rule_decides_some_case() -> None:
 
 
 def test_table_with_a_gap_says_so() -> None:
-    with pytest.raises(LookupError, match=r"no rule for .*PROVEN.*UNAUTHORIZED"):
-        decide(State.PROVEN, Trigger.UNAUTHORIZED, set(), POLICY_RULES[:4])
+    facts = {Fact.TAB_OPEN, Fact.RENEWABLE}
+    with pytest.raises(LookupError) as caught:
+        decide(State.PROVEN, Trigger.UNAUTHORIZED, facts, POLICY_RULES[:4])
+    told = "no rule for State.PROVEN, Trigger.UNAUTHORIZED, ['RENEWABLE', 'TAB_OPEN']"
+    assert str(caught.value) == told
 
 
 @pytest.mark.promise("L2")
