@@ -162,8 +162,16 @@ class Outage:
 
 
 def _without_trace(error: ExchangeError) -> ExchangeError:
-    """The error without the way it came: that keeps whatever was read on it."""
-    error.__traceback__ = error.__cause__ = error.__context__ = None
+    """The error without the way it came, nor those it came from: that keeps whatever was read.
+
+    Of each: a frame that raises what it has a name for is in a circle with it, and megabytes of a
+    request would wait there until Python looks for such.
+    """
+    left: list[BaseException] = [error]
+    while left:
+        one = left.pop()
+        left += [before for before in (one.__cause__, one.__context__) if before is not None]
+        one.__traceback__ = one.__cause__ = one.__context__ = None
     return error
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable
 from typing import cast
+from weakref import ref
 
 import pytest
 
@@ -302,6 +304,37 @@ def test_others_hear_of_a_failed_session_without_its_answer() -> None:
     assert told.__traceback__ is None
     assert scene.server.sent == []
     assert scene.recovery.is_lost
+
+
+class Megabytes:
+    """What a frame has in hand."""
+
+
+def test_nothing_that_failed_is_kept_by_the_error_nor_by_those_before_it() -> None:
+    """In a soak, a request of a megabyte was there for eight minutes behind its answer."""
+    seen: list[ref[Megabytes]] = []
+
+    def lose_session() -> None:
+        kept = Megabytes()
+        seen.append(ref(kept))
+        error = SessionLost("Gone.")
+        raise error  # its frame has it, and it has its frame
+
+    async def behave(server: FakeServerChannel, message: Message) -> None:
+        try:
+            lose_session()
+        except SessionLost as error:
+            raise Refused("No.") from error
+
+    scene = Scene()
+    scene.server.always("tools/call", behave)
+    gc.disable()
+    try:
+        told = scene.send(CALL)
+        assert isinstance(told, Refused)
+        assert [one() for one in seen] == [None]
+    finally:
+        gc.enable()
 
 
 def test_each_failure_is_a_line_for_who_looks_closely(caplog: pytest.LogCaptureFixture) -> None:
