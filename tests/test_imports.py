@@ -34,13 +34,17 @@ RARE = {
     *(f"mcp_remote_py.cli.{name}" for name in ("completion", "questions", "streams")),
     "mcp_remote_py.settings.sign_in_words",
     *("mcp_remote_py.bridge.merging", "mcp_remote_py.merged_list"),
+    *("mcp_remote_py.bridge.conversations", "mcp_remote_py.bridge.listening"),
+    *("mcp_remote_py.eras.conversation", "mcp_remote_py.net.proxy_refusals"),
+    *(f"mcp_remote_py.transports.{name}" for name in ("legacy_sse", "pages", "refusal")),
     *("mcp_remote_py.aws", "mcp_remote_py.signing", "mcp_remote_py.settings.aws"),
     *("mcp_remote_py.checking", "mcp_remote_py.diagnosis"),
     *("mcp_remote_py.cli.read_aws", "mcp_remote_py.transports.signed"),
     *("mcp_remote_py.hosts", "mcp_remote_py.installing", "mcp_remote_py.settings.entry"),
     *("mcp_remote_py.cli.read_install", "mcp_remote_py.commands.install"),
 }
-"""What is for help, for mistakes, for a sign-in, for rare options and for other commands."""
+"""What is for help, for mistakes, for a sign-in, for servers that refuse, or are of another era or
+transport, for rare options and for other commands."""
 
 PATIENCE = 30
 """Seconds for one interpreter."""
