@@ -28,7 +28,7 @@ SLOW = {"email", "http.client", "http.server", "urllib.request"}
 """Modules of the standard library that cost 10 ms and more and that a relay does not need."""
 
 RARE = {
-    *("argparse", "difflib", "gettext"),
+    *("argparse", "difflib", "gettext", "json"),
     *("bz2", "glob", "lzma", "platformdirs", "random", "shutil", "tempfile"),
     *(f"mcp_remote_py.cli.{name}" for name in ("help", "mistakes", "read_sign_in", "read_stored")),
     *(f"mcp_remote_py.cli.{name}" for name in ("completion", "questions", "streams")),
@@ -178,6 +178,14 @@ def test_a_question_to_the_command_line_loads_no_network(option: str) -> None:
     assert done.stdout.strip()
     assert third_parties(modules) <= {"msgspec", "typing_extensions"}  # which settings are made of
     assert not modules & {"asyncio", "socket", "ssl", *SLOW}
+
+
+def test_a_start_saves_a_module_that_msgspec_can_do_without() -> None:
+    """Whoever needs it later loads it all the same."""
+    name = "typing_extensions"
+    words = f"import sys, mcp_remote_py.__main__; print({name!r} in sys.modules); import {name}"
+    done = run("-c", words)
+    assert (done.returncode, done.stdout.split()) == (0, [b"False"]), words_of(done)
 
 
 def test_the_report_of_imports_tells_found_from_missing_modules() -> None:
