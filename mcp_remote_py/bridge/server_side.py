@@ -100,14 +100,11 @@ class EraChannel:
         elif names_its_version(message):
             await self._send_modern(message)
         else:
-            await self._send_legacy(message)
-
-    async def _send_legacy(self, message: Message) -> None:
-        generation = self._generation
-        try:
-            await self._inner.send(message)
-        except ExchangeError as error:
-            raise await self._weigh(message, error, generation) from error
+            generation = self._generation
+            try:
+                await self._inner.send(message)
+            except ExchangeError as error:
+                raise await self._weigh(message, error, generation) from error
 
     async def _send_modern(self, message: Message) -> None:
         if self._modern_host is None:

@@ -168,7 +168,7 @@ class HttpClient:
                     silence.cancel()
             response.is_moved = redirects > 0
             if is_accepted(response.status):
-                await self._note_accepted(response, sent, url if may_move else self._server)
+                self._note_accepted(response, sent, url if may_move else self._server)
                 return response
             location = find_redirect(response.status, response.headers)
             told = await self._judge(response, sent if may_sign_in else None, asked)
@@ -183,7 +183,7 @@ class HttpClient:
             elif response.status == 401 and not reloaded and await self._reload(response, version):
                 reloaded = True
             elif attempts < MAX_ATTEMPTS and (
-                await self._take_nonce(response, sent)
+                await self._wants_nonce(response, sent)
                 or (
                     may_sign_in
                     and told.status  # else its body is nobody's to look at yet
@@ -216,23 +216,23 @@ class HttpClient:
             logger.warning(text, elsewhere, times, kept, mask_url(str(following)))
         return following
 
-    async def _note_accepted(
-        self, response: Response, sent: Sent | None, server: ServerUrl
-    ) -> None:
+    def _note_accepted(self, response: Response, sent: Sent | None, server: ServerUrl) -> None:
         self._server = server
-        authorizer = self._authorizer
-        if authorizer is not None:
-            await self._take_nonce(response, sent)
-            if sent is not None:
-                authorizer.accepted(sent)
+        self._take_nonce(response)
+        if sent is not None and self._authorizer is not None:
+            self._authorizer.accepted(sent)
 
-    async def _take_nonce(self, response: Response, sent: Sent | None) -> bool:
-        """Whether the request is only to be sent with another nonce (RFC 9449 §9)."""
+    def _take_nonce(self, response: Response) -> None:
+        """Keeps what the next proof of possession has to repeat (RFC 9449 §8.2)."""
         nonce = response.headers.get(b"dpop-nonce")
-        if nonce is None or self._authorizer is None:
-            return False
-        self._authorizer.take_nonce(nonce)
-        if sent is None or not (sent.has_proof and wants_nonce(response.status, response.headers)):
+        if nonce is not None and self._authorizer is not None:
+            self._authorizer.take_nonce(nonce)
+
+    async def _wants_nonce(self, response: Response, sent: Sent | None) -> bool:
+        """Whether the request is only to be sent with another nonce (RFC 9449 §9)."""
+        self._take_nonce(response)
+        has_proof = sent is not None and sent.has_proof and self._authorizer is not None
+        if not (has_proof and wants_nonce(response.status, response.headers)):
             return False
         await response.aclose()
         return True
