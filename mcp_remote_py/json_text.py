@@ -8,7 +8,7 @@ know what a member means.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -207,6 +207,20 @@ def read_string(value: msgspec.Raw | bytes | None) -> str | None:
         return None
 
 
+def read_scalar(text: bytes) -> Hashable:
+    """A JSON string, or a number of any size, `true`, `false` or `null`.
+
+    Raises:
+        ValueError: a number has more digits than Python converts.
+    """
+    string = read_string(text)
+    if string is not None:
+        return string
+    import json  # 2 ms that an id of letters or digits saves
+
+    return json.loads(text)
+
+
 def read_text(value: msgspec.Raw | bytes | None) -> str:
     """A JSON string, "" where it is not one."""
     return read_string(value) or ""
@@ -218,6 +232,16 @@ def read_integer(value: msgspec.Raw | None) -> int:
         return _decode_integer(value) if value is not None else 0
     except UNREADABLE:
         return 0
+
+
+def spell_text(text: str) -> bytes:
+    """A JSON string; a lone surrogate in it is escaped, as it cannot be UTF-8."""
+    try:
+        return encode(text)
+    except UnicodeEncodeError:
+        import json
+
+        return json.dumps(text).encode()
 
 
 def spell_members(members: Tree) -> Iterator[bytes | msgspec.Raw]:

@@ -8,7 +8,6 @@ keep their bytes. Pure. Must not know the meaning of any method, eras or HTTP.
 from __future__ import annotations
 
 import enum
-import json
 import re
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
@@ -35,8 +34,10 @@ from mcp_remote_py.json_text import (
     encode,
     read_members,
     read_names,
+    read_scalar,
     read_text,
     spell_members,
+    spell_text,
 )
 from mcp_remote_py.values import Value
 
@@ -314,7 +315,7 @@ def decode_id(raw_id: bytes) -> Hashable:
             return int(raw_id)
         if raw_id[:1] in b"[{tf":
             raise InvalidMessage("An id must be a string or a number.", code=INVALID_REQUEST)
-        return json.loads(raw_id)
+        return read_scalar(raw_id)
     except ValueError:
         return raw_id  # more digits than Python converts: only its own spelling is the same id
 
@@ -333,8 +334,7 @@ def make_request(
     raw_id: bytes, method: str, params: Payload = b"", *, origin: Message | None = None
 ) -> Message:
     """A request of ours; `origin` is one with the same `arguments`, which may be long."""
-    name = json.dumps(method).encode()
-    head = b'{"jsonrpc":"2.0","id":%b,"method":%b' % (raw_id, name)
+    head = b'{"jsonrpc":"2.0","id":%b,"method":%b' % (raw_id, spell_text(method))
     pieces, payload = _spell(head, "params", params)
     return Message(
         Kind.REQUEST, pieces, raw_id=raw_id, method=method, payload=payload, origin=origin
@@ -343,7 +343,7 @@ def make_request(
 
 def make_notification(method: str, params: Payload = b"") -> Message:
     """A notification of ours."""
-    head = b'{"jsonrpc":"2.0","method":%b' % json.dumps(method).encode()
+    head = b'{"jsonrpc":"2.0","method":%b' % spell_text(method)
     pieces, payload = _spell(head, "params", params)
     return Message(Kind.NOTIFICATION, pieces, method=method, payload=payload)
 
@@ -356,8 +356,8 @@ def make_result(raw_id: bytes, result: Payload) -> Message:
 
 def make_error(raw_id: bytes | None, code: int, text: str) -> Message:
     """An error answer of ours to the request with this id (`null` where it is unknown)."""
-    words = json.dumps(one_line(text), ensure_ascii=False).encode()
-    return pass_error(raw_id or b"", b'{"code":%d,"message":%b}' % (code, words))
+    error = b'{"code":%d,"message":%b}' % (code, spell_text(one_line(text)))
+    return pass_error(raw_id or b"", error)
 
 
 def pass_error(raw_id: bytes, error: Payload) -> Message:

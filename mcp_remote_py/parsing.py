@@ -8,7 +8,6 @@ or HTTP.
 from __future__ import annotations
 
 import codecs
-import json
 import re
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
@@ -373,6 +372,8 @@ def _find_top_level_id(text: bytes) -> bytes | None:
 
 def _is_id(raw: bytes) -> bool:
     """Whether this is an id that an answer, which is valid JSON, can carry."""
+    import json  # few messages are refused
+
     try:
         return isinstance(json.loads(raw.decode(), parse_int=str, parse_float=str), str)
     except ValueError:

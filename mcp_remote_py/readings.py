@@ -7,10 +7,10 @@ know what any row means: this is the shape that they share, for tests and for `d
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from mcp_remote_py.values import Value
 
 
-class Source(NamedTuple):
+class Source(Value, frozen=True):
     """Why a row is there: whose words or habit it is, and which report or section tells of it."""
 
     who: str

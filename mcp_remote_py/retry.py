@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import NamedTuple
 
 from mcp_remote_py.errors import (
     ExchangeError,
@@ -107,7 +106,7 @@ MAX_REPEATS = 9
 8 s, and 19 of 20 `initialize` for 15 s; bad luck may end the others sooner."""
 
 
-class StatusReading(NamedTuple):
+class StatusReading(Value, frozen=True):
     """Statuses that say "not now", and whether the request may have been executed all the same."""
 
     statuses: frozenset[int]

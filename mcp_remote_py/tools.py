@@ -14,7 +14,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import NamedTuple
 
 import msgspec
 
@@ -30,6 +29,7 @@ from mcp_remote_py.json_text import (
 from mcp_remote_py.jsonrpc import Message, make_result, pass_error
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.settings.commands import ToolRules
+from mcp_remote_py.values import Value
 
 logger = logging.getLogger("mcp_remote_py.tools")
 
@@ -168,7 +168,7 @@ def _list_tools(result: Members) -> list[msgspec.Raw]:
         return []
 
 
-class _Judged(NamedTuple):
+class _Judged(Value, frozen=True):
     raw: msgspec.Raw
     tool: _Tool
     fits: bool

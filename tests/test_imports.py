@@ -28,20 +28,24 @@ SLOW = {"email", "http.client", "http.server", "urllib.request"}
 """Modules of the standard library that cost 10 ms and more and that a relay does not need."""
 
 RARE = {
-    *("argparse", "difflib", "gettext"),
+    *("argparse", "difflib", "gettext", "json"),
     *("bz2", "lzma", "platformdirs", "random", "shutil", "tempfile"),
     *(["glob"] if sys.version_info < (3, 13) else []),  # then pathlib itself loads it
     *(f"mcp_remote_py.cli.{name}" for name in ("help", "mistakes", "read_sign_in", "read_stored")),
     *(f"mcp_remote_py.cli.{name}" for name in ("completion", "questions", "streams")),
     "mcp_remote_py.settings.sign_in_words",
     *("mcp_remote_py.bridge.merging", "mcp_remote_py.merged_list"),
+    *("mcp_remote_py.bridge.conversations", "mcp_remote_py.bridge.listening"),
+    *("mcp_remote_py.eras.conversation", "mcp_remote_py.net.proxy_refusals"),
+    *(f"mcp_remote_py.transports.{name}" for name in ("legacy_sse", "pages", "refusal")),
     *("mcp_remote_py.aws", "mcp_remote_py.signing", "mcp_remote_py.settings.aws"),
     *("mcp_remote_py.checking", "mcp_remote_py.diagnosis"),
     *("mcp_remote_py.cli.read_aws", "mcp_remote_py.transports.signed"),
     *("mcp_remote_py.hosts", "mcp_remote_py.installing", "mcp_remote_py.settings.entry"),
     *("mcp_remote_py.cli.read_install", "mcp_remote_py.commands.install"),
 }
-"""What is for help, for mistakes, for a sign-in, for rare options and for other commands."""
+"""What is for help, for mistakes, for a sign-in, for servers that refuse, or are of another era or
+transport, for rare options and for other commands."""
 
 PATIENCE = 30
 """Seconds for one interpreter."""
@@ -175,6 +179,14 @@ def test_a_question_to_the_command_line_loads_no_network(option: str) -> None:
     assert done.stdout.strip()
     assert third_parties(modules) <= {"msgspec", "typing_extensions"}  # which settings are made of
     assert not modules & {"asyncio", "socket", "ssl", *SLOW}
+
+
+def test_a_start_saves_a_module_that_msgspec_can_do_without() -> None:
+    """Whoever needs it later loads it all the same."""
+    name = "typing_extensions"
+    words = f"import sys, mcp_remote_py.__main__; print({name!r} in sys.modules); import {name}"
+    done = run("-c", words)
+    assert (done.returncode, done.stdout.split()) == (0, [b"False"]), words_of(done)
 
 
 def test_the_report_of_imports_tells_found_from_missing_modules() -> None:

@@ -16,8 +16,10 @@ from mcp_remote_py.eras.conversation import AnyEraStep, AskHost, Exchange, Pause
 from mcp_remote_py.jsonrpc import Message, make_notification
 from mcp_remote_py.randomness import Random
 from mcp_remote_py.retry import RESUME_STEPS
+from mcp_remote_py.values import Value
 
 if TYPE_CHECKING:
+    from mcp_remote_py.bridge.listening import OpenStream
     from mcp_remote_py.eras.modern_server import ModernServer
 
 
@@ -138,3 +140,25 @@ class Conversations:
         talk = self._talks.get(key)
         if talk is not None and talk.task is not None:
             talk.task.cancel()
+
+
+class Translation(Value, frozen=True):
+    """The translation between a host that shook hands and a modern server."""
+
+    server: ModernServer
+    conversations: Conversations
+    listening: Listening
+
+
+def begin_translation(
+    server: ModernServer,
+    exchange: Callable[[Message], Awaitable[Message]],
+    open_stream: OpenStream,
+    deliver: Deliver,
+    clock: Clock,
+    random: Random,
+) -> Translation:
+    """One for all that comes until the host begins anew."""
+    listening = Listening(server, open_stream, clock)
+    talks = Conversations(server, exchange, listening, deliver, clock, random)
+    return Translation(server, talks, listening)

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Hashable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol, cast
 
 import msgspec
 
 from mcp_remote_py.channel import Clock, Deliver
-from mcp_remote_py.eras.conversation import CHANGES, Filter
+from mcp_remote_py.eras.conversation import Filter
 from mcp_remote_py.eras.envelope import SUBSCRIPTION_ID
 from mcp_remote_py.eras.era_detection import Era, judge_failure
+from mcp_remote_py.eras.methods import CHANGES
 from mcp_remote_py.errors import ExchangeError, Unusable
 from mcp_remote_py.json_text import UNREADABLE, Members, bounded, encode, read_members
 from mcp_remote_py.jsonrpc import Message, make_notification, read_id
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("mcp_remote_py.bridge")
 
 ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
-STREAM_NOTICES = frozenset({ACKNOWLEDGED, "notifications/cancelled"})
-"""Notifications of a server about the stream itself."""
 
 ACKNOWLEDGE_PATIENCE = 10.0
 """Seconds to the acknowledgement, which must be the first that a server says on a stream. Whoever
@@ -207,11 +206,13 @@ def _note_end(running: asyncio.Task[Message]) -> None:
     logger.warning("The server does not notify of changes any more: %s", reason)
 
 
-def subscription_key(notice: Message) -> Hashable:
-    """The id of the `subscriptions/listen` that a notice is about, None without one."""
-    if notice.method != ACKNOWLEDGED:
-        return cancelled_key(notice)
-    return read_id(_tag_in(notice))
+def find_stream(notice: Message, streams: Mapping[Hashable, Stream]) -> Stream | None:
+    """The open stream that a notification of the server is about, None of all others."""
+    if notice.method == ACKNOWLEDGED:
+        return streams.get(read_id(_tag_in(notice)))
+    if notice.method == "notifications/cancelled":
+        return streams.get(cancelled_key(notice))
+    return None
 
 
 def _tag_in(notice: Message) -> msgspec.Raw | None:

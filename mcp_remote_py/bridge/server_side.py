@@ -17,11 +17,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from mcp_remote_py.bridge.conversations import Conversations
 from mcp_remote_py.bridge.era import ServerEra
-from mcp_remote_py.bridge.listening import STREAM_NOTICES, Listening, Stream, subscription_key
 from mcp_remote_py.bridge.watched_answers import WatchedAnswers
 from mcp_remote_py.channel import Clock, Deliver, ServerChannel
 from mcp_remote_py.eras.envelope import names_its_version
@@ -46,21 +44,14 @@ from mcp_remote_py.retry import may_have_effect
 from mcp_remote_py.versions import MODERN
 
 if TYPE_CHECKING:
+    from mcp_remote_py.bridge.conversations import Conversations, Translation
+    from mcp_remote_py.bridge.listening import Stream
     from mcp_remote_py.bridge.modern_host import ModernHost
-    from mcp_remote_py.eras.modern_server import ModernServer
 
 logger = logging.getLogger("mcp_remote_py.bridge")
 
 QUESTION_PATIENCE = 5.0
 """Seconds a server gets to show that session and era are the same; silence is not a verdict."""
-
-
-class _Translation(NamedTuple):
-    """The translation between a host that shook hands and a modern server."""
-
-    server: ModernServer
-    conversations: Conversations
-    listening: Listening
 
 
 class EraChannel:
@@ -81,7 +72,7 @@ class EraChannel:
         self._parameters = parameters
         self._clock = clock
         self._random = random
-        self._translation: _Translation | None = None
+        self._translation: Translation | None = None
         self._doubted = False
         """A handshake server has used a modern error code in a sense of its own."""
         self._generation = 0
@@ -109,14 +100,11 @@ class EraChannel:
         elif names_its_version(message):
             await self._send_modern(message)
         else:
-            await self._send_legacy(message)
-
-    async def _send_legacy(self, message: Message) -> None:
-        generation = self._generation
-        try:
-            await self._inner.send(message)
-        except ExchangeError as error:
-            raise await self._weigh(message, error, generation) from error
+            generation = self._generation
+            try:
+                await self._inner.send(message)
+            except ExchangeError as error:
+                raise await self._weigh(message, error, generation) from error
 
     async def _send_modern(self, message: Message) -> None:
         if self._modern_host is None:
@@ -302,7 +290,8 @@ class EraChannel:
 
     async def _fall_forward(self, initialize: Message) -> bool:
         """Answers `initialize` from `server/discover`; False where the server knows none."""
-        from mcp_remote_py.eras.modern_server import ModernServer  # few starts need it
+        from mcp_remote_py.bridge.conversations import begin_translation  # few starts need them
+        from mcp_remote_py.eras.modern_server import ModernServer
 
         server = ModernServer(initialize)
         await self._inner.renew()  # whatever a refused handshake has left
@@ -316,11 +305,8 @@ class EraChannel:
             return False
         self._era.confirm(Era.MODERN)
         self._doubted = False
-        listening = Listening(server, self._open_stream, self._clock)
-        conversations = Conversations(
-            server, self._ask_properly, listening, self._deliver, self._clock, self._random
-        )
-        self._translation = _Translation(server, conversations, listening)
+        ways = (self._ask_properly, self._open_stream, self._deliver)
+        self._translation = begin_translation(server, *ways, self._clock, self._random)
         self._deliver(server.greet(answer))
         return True
 
@@ -331,7 +317,7 @@ class EraChannel:
 
     # ------------------------------------------------------------------ in translation
 
-    async def _send_translated(self, message: Message, translation: _Translation) -> None:
+    async def _send_translated(self, message: Message, translation: Translation) -> None:
         if message.kind is Kind.REQUEST:
             await self._serve(message, translation.conversations)
         elif message.kind is Kind.RESPONSE:
@@ -378,6 +364,8 @@ class EraChannel:
         return await self._answers.ask(request) if fits_now else answer
 
     def _open_stream(self, make: Callable[[], Message], *, own: bool) -> Stream:
+        from mcp_remote_py.bridge.listening import Stream
+
         return Stream(
             make, self._answers.ask, self._streams, self._deliver, self._clock, self._random, own
         )
@@ -391,7 +379,7 @@ class EraChannel:
                 self._suspect(message)
             if not is_kept:
                 self._deliver(message)
-        elif message.method in STREAM_NOTICES and self._take_stream_notice(message):
+        elif self._streams and self._take_stream_notice(message):
             pass
         elif self._translation is None:
             if message.kind is Kind.REQUEST and self._era.host_is_modern:
@@ -409,7 +397,9 @@ class EraChannel:
 
     def _take_stream_notice(self, message: Message) -> bool:
         """Whether it was about a stream that is held open here, and need not be passed on."""
-        stream = self._streams.get(subscription_key(message))
+        from mcp_remote_py.bridge.listening import find_stream
+
+        stream = find_stream(message, self._streams)
         return stream is not None and stream.take(message)
 
     # ------------------------------------------------------------------ the session

@@ -11,7 +11,6 @@ means.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from mcp_remote_py.cli.options import (
     IGNORED,
@@ -24,6 +23,7 @@ from mcp_remote_py.cli.program import COMMANDS, SHORT_FORMS, Command
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.settings.words import AROUND_BLANKS, take_off_wrapping
+from mcp_remote_py.values import Value
 
 _NEGATIVE = lazy_pattern(r"-[0-9]+|-[0-9]*\.[0-9]+")
 _ASSIGNED = lazy_pattern(r"--[a-z][a-z0-9-]*=")
@@ -38,7 +38,7 @@ _NO = frozenset({"false", "no", "off"})
 """Words that people write behind a switch."""
 
 
-class Arguments(NamedTuple):
+class Arguments(Value, frozen=True):
     """The arguments: the words of each option in their order; for a switch, an empty one."""
 
     options: dict[str, list[str]]
@@ -62,7 +62,7 @@ class Arguments(NamedTuple):
         return self.options[name][0] if name in self.options else None
 
 
-class _Words(NamedTuple):
+class _Words(Value, frozen=True):
     """The words of a command line by what they are."""
 
     options: dict[str, list[str]]
@@ -85,7 +85,8 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
     """
     known = {one.name: one for one in accepted_by(command)}
     argv, is_pasted = _without_launcher(argv)
-    options, others, unknown, warnings = _sort(known, argv)
+    said = _sort(known, argv)
+    options, others, unknown, warnings = said.options, said.others, said.unknown, said.warnings
     if is_pasted:
         warnings.append(NAME_IGNORED)
     _spell_out(options, unknown, known)

@@ -52,17 +52,17 @@ class Given:
     def leave_out(self, name: str) -> None:
         """As if that option were not given: nor does a command that a person is told have it."""
         options = {other: found for other, found in self.arguments.options.items() if other != name}
-        self.arguments = self.arguments._replace(options=options)
+        self.arguments = self.arguments.replace(options=options)
 
     def add_switch(self, name: str) -> None:
         """As if that option were given."""
         options = {**self.arguments.options, name: [""]}
-        self.arguments = self.arguments._replace(options=options)
+        self.arguments = self.arguments.replace(options=options)
 
     def add_word(self, name: str, word: str) -> None:
         """As if that option were given, with this word."""
         options = {**self.arguments.options, name: [word]}
-        self.arguments = self.arguments._replace(options=options)
+        self.arguments = self.arguments.replace(options=options)
 
     def read_port(self, read: Callable[[str], int]) -> int | None:
         """The port behind the URL, None without one; what is not a port is ignored."""
@@ -71,7 +71,7 @@ class Given:
             return None if port is None else read(port)
         except UsageError as error:
             self.warnings.append(warn_of(error))
-            self.arguments = self.arguments._replace(port=None)
+            self.arguments = self.arguments.replace(port=None)
             return None
 
     def each(self, name: str) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ Must not know any option, nor what a command does.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from mcp_remote_py.values import Value
 
 PROGRAM = "mcp-remote-py"
 
@@ -13,7 +13,7 @@ PROXY, LOGIN, LOGOUT, STATUS = "proxy", "login", "logout", "status"
 INSTALL, UNINSTALL, CHECK = "install", "uninstall", "check"
 
 
-class Command(NamedTuple):
+class Command(Value, frozen=True):
     """A command, named by the first argument; `proxy` is meant where none is named."""
 
     name: str
@@ -124,7 +124,7 @@ SHORT_FORMS = {"-h": "--help", "-V": "--version", "-y": "--yes"}
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
 
-class ProgramQuestion(NamedTuple):
+class ProgramQuestion(Value, frozen=True):
     """A command about the program alone: what it prints is made of the rows, without settings."""
 
     name: str

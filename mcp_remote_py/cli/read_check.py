@@ -110,7 +110,7 @@ def read_check(given: Given, find: FindEntries | None = None) -> CheckSettings:
 def _of_relay(given: Given) -> Given:
     """The same without what the check alone is told: a person is not to write it into an entry."""
     options = {name: words for name, words in given.arguments.options.items() if name not in _OWN}
-    relay = Given(given.arguments._replace(options=options), given.environment)
+    relay = Given(given.arguments.replace(options=options), given.environment)
     relay.warnings = given.warnings
     return relay
 
@@ -147,7 +147,7 @@ def _read_named(given: Given, find: FindEntries, unread: list[str]) -> CheckSett
     if of_entry.url is None:
         raise _no_address(entry)
     options = {**of_entry.options, **given.arguments.options}
-    whole = Given(of_entry._replace(options=options), environment)
+    whole = Given(of_entry.replace(options=options), environment)
     is_as_written = not set(given.arguments.options) - set(_OWN)
     with _blaming(entry) if is_as_written else nullcontext():
         settings = read_check(whole)

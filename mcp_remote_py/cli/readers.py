@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.settings import words
+from mcp_remote_py.values import Value
 
 
-class Reading(NamedTuple):
+class Reading(Value, frozen=True):
     """The circumstances in which the word of an option is read."""
 
     option: str

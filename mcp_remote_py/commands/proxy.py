@@ -37,7 +37,6 @@ from mcp_remote_py.transports.choose import Candidate, ChosenChannel, OnAccepted
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.intake import Intake
-from mcp_remote_py.transports.legacy_sse import LegacySseChannel
 from mcp_remote_py.transports.lines import HostLines
 from mcp_remote_py.transports.stdio import StdioChannel
 from mcp_remote_py.transports.streamable import StreamableChannel
@@ -323,6 +322,8 @@ def build_transport(
         )
 
     def legacy_sse(on_accepted: OnAccepted) -> ServerChannel:
+        from mcp_remote_py.transports.legacy_sse import LegacySseChannel  # few starts need it
+
         return LegacySseChannel(
             make_http(), deliver, on_session_lost, settings.max_message_size, on_accepted, drain
         )

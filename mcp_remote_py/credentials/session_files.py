@@ -15,7 +15,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import msgspec
 
@@ -31,6 +31,7 @@ from mcp_remote_py.oauth.budget import SignInBudget, apply_late, make_spent
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.session_id import SessionId
+from mcp_remote_py.values import Value
 
 logger = logging.getLogger("mcp_remote_py.credentials")
 
@@ -97,23 +98,25 @@ class SessionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         return SessionId(self.server, self.resource, self.profile)
 
 
-class SessionChanges(TypedDict, total=False):
-    """The members of a record that may change: all but its key."""
+if TYPE_CHECKING:  # to make such a class takes half a millisecond of a start
 
-    transport: str
-    era: str
-    issuer: str
-    scope: str
-    account: str
-    store: str
-    signed_in_at: float | None
-    expires_at: float | None
-    renewable: bool | None
-    port: int | None
-    last_error: str
-    last_hint: str
-    budget: SignInBudget
-    login_options: str
+    class SessionChanges(TypedDict, total=False):
+        """The members of a record that may change: all but its key."""
+
+        transport: str
+        era: str
+        issuer: str
+        scope: str
+        account: str
+        store: str
+        signed_in_at: float | None
+        expires_at: float | None
+        renewable: bool | None
+        port: int | None
+        last_error: str
+        last_hint: str
+        budget: SignInBudget
+        login_options: str
 
 
 class _Record(SessionRecord, frozen=True, omit_defaults=True):
@@ -140,7 +143,7 @@ def state_directory(environment: Mapping[str, str], platform: str = sys.platform
 _Change = Callable[[SessionRecord], SessionRecord]
 
 
-class _Found(NamedTuple):
+class _Found(Value, frozen=True):
     """The record on the disk; `broken` is the content of the file where it is not one of ours."""
 
     state: SessionRecord

@@ -1,12 +1,9 @@
-"""What a translator asks for on the way to one answer: plain values. Must not know who does it.
-
-And what host and server ask and tell each other in both eras, as tables.
-"""
+"""What a translator asks for on the way to one answer: plain values. Must not know who does it."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
@@ -16,27 +13,6 @@ T = TypeVar("T")
 
 Filter = dict[str, object]
 """The subscriptions that `subscriptions/listen` asks for, or that the server agreed to."""
-
-
-class Change(NamedTuple):
-    """A kind of list a server may say has changed.
-
-    `capability` has `listChanged` where it does, `member` of the filter asks for it.
-    """
-
-    capability: str
-    member: str
-    notification: str
-
-
-CHANGES = (
-    Change("tools", "toolsListChanged", "notifications/tools/list_changed"),
-    Change("prompts", "promptsListChanged", "notifications/prompts/list_changed"),
-    Change("resources", "resourcesListChanged", "notifications/resources/list_changed"),
-)
-
-ASKS_BACK = frozenset({"tools/call", "prompts/get", "resources/read"})
-"""Requests in whose course a server may ask the host (basic/patterns/mrtr)."""
 
 
 class EraStep(msgspec.Struct, Generic[T], frozen=True):

@@ -7,7 +7,6 @@ of its era. Must not know how the evidence was come by.
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
 
 import msgspec
 
@@ -15,6 +14,7 @@ from mcp_remote_py.errors import ExchangeError, InvalidMessage, WrongEra
 from mcp_remote_py.json_text import UNREADABLE, decode_list, read_integer, read_members, read_text
 from mcp_remote_py.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, Message
 from mcp_remote_py.parsing import parse_message
+from mcp_remote_py.values import Value
 from mcp_remote_py.versions import HANDSHAKE_VERSIONS, is_modern
 
 HEADER_MISMATCH = -32020
@@ -114,7 +114,7 @@ def judge_discovery(answer: Message) -> Era:
     return Era.MODERN if error_code(answer) in MODERN_CODES else Era.LEGACY
 
 
-class Evidence(NamedTuple):
+class Evidence(Value, frozen=True):
     """A kind of failure, what it says, and why; None fits every one."""
 
     failure: type[ExchangeError]

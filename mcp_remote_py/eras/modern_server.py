@@ -18,7 +18,6 @@ from mcp_remote_py.bounds import LONG_BYTES, has_few_parts
 from mcp_remote_py.eras import envelope as meta
 from mcp_remote_py.eras.capabilities import INPUT_CAPABILITY, cross_capabilities
 from mcp_remote_py.eras.conversation import (
-    CHANGES,
     AskHost,
     EraConversation,
     Exchange,
@@ -28,6 +27,7 @@ from mcp_remote_py.eras.conversation import (
     await_reply,
 )
 from mcp_remote_py.eras.era_detection import supported_versions
+from mcp_remote_py.eras.methods import CHANGES
 from mcp_remote_py.eras.results import to_handshake_error, to_handshake_result
 from mcp_remote_py.eras.wrapped_output import WrappedOutputs
 from mcp_remote_py.errors import shorten

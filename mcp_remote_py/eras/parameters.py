@@ -8,7 +8,6 @@ libraries or who asked for the list.
 from __future__ import annotations
 
 import base64
-import json
 import logging
 from collections import deque
 from collections.abc import Iterator
@@ -127,6 +126,8 @@ class ParameterHeaders:
         self._room -= parts
         if self._room < 0 or parts > MAX_PARTS:
             raise InvalidMark("its schema has too many parts.")
+        import json  # few servers mark anything
+
         try:
             return json.loads(schema, parse_int=_no_number, parse_float=_no_number)
         except RecursionError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from mcp_remote_py.errors import (
     ExchangeError,
@@ -31,7 +31,7 @@ from mcp_remote_py.net.faults import (
     Silence,
     TurnedAway,
 )
-from mcp_remote_py.net.proxy_refusals import explain_proxy_refusal
+from mcp_remote_py.values import Value
 
 E = TypeVar("E", bound=BaseException)
 
@@ -54,6 +54,8 @@ def explain(error: Exception, *, sent: bool, where: str = "") -> Exception:
     if isinstance(error, ConnectTimeout):
         return no_connection_in_time(f"{peer.name}{peer.through}")
     if isinstance(error, ProxyRefusal):
+        from mcp_remote_py.net.proxy_refusals import explain_proxy_refusal
+
         return explain_proxy_refusal(error, reason)
     if isinstance(error, NotTaken):
         return NotSent(f"The connection to the server could not be used: {reason}.")
@@ -70,7 +72,7 @@ def explain(error: Exception, *, sent: bool, where: str = "") -> Exception:
     return error
 
 
-class _Peer(NamedTuple):
+class _Peer(Value, frozen=True):
     """Whom a fault is about; `through` names the proxy between, where it was not that one's."""
 
     name: str

@@ -7,10 +7,10 @@ decide even against the name. Pure. Must not know what is done with a body.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from mcp_remote_py.bounds import BLANKS
 from mcp_remote_py.readings import Source
+from mcp_remote_py.values import Value
 
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
@@ -26,7 +26,7 @@ MOST_BLANKS = 4096
 """Bytes of blanks after which it is not waited for a beginning any more."""
 
 
-class Beginning(NamedTuple):
+class Beginning(Value, frozen=True):
     """The first bytes of bodies of one type, behind blanks."""
 
     start: bytes

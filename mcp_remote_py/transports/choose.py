@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from mcp_remote_py.channel import ServerChannel
 from mcp_remote_py.eras.envelope import names_its_version
@@ -19,6 +18,7 @@ from mcp_remote_py.eras.era_detection import MISMATCH_STATUS, is_modern_error
 from mcp_remote_py.errors import ExchangeError, Unusable
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.retry import may_have_effect
+from mcp_remote_py.values import Value
 
 OnAccepted = Callable[[], None]
 
@@ -26,7 +26,7 @@ NOT_HERE_STATUS = MISMATCH_STATUS - {200, 400}
 """Errors that say that this address does not take such messages, so that none was executed."""
 
 
-class Candidate(NamedTuple):
+class Candidate(Value, frozen=True):
     """A transport that may be the one.
 
     `build` makes its channel, told when a server accepts. `is_modern`: it is the one of 2026-07-28.

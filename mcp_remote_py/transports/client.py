@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mcp_remote_py.bounds import TURN_BYTES, Tally
 from mcp_remote_py.channel import Authorizer, HeaderField, Piece, Sent
@@ -26,15 +26,10 @@ from mcp_remote_py.transports.exchange_log import SILENCE, SilenceWatch
 from mcp_remote_py.transports.exchanges import Exchanges
 from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.intake import Intake
-from mcp_remote_py.transports.pages import find_check, find_sign_in
 from mcp_remote_py.transports.redirects import find_redirect, follow, is_kept, is_upgrade_of
-from mcp_remote_py.transports.refusal import (
-    explain_content,
-    explain_refusal,
-    find_answer,
-)
 from mcp_remote_py.transports.response import EVIDENCE_TIMEOUT, Response
 from mcp_remote_py.url import ServerUrl, parse_url
+from mcp_remote_py.values import Value
 
 if TYPE_CHECKING:
     from mcp_remote_py.channel import Signer
@@ -47,7 +42,7 @@ MAX_ATTEMPTS = 4
 sign-in, one with more scopes, one whose proof has the server's nonce."""
 
 
-class _Told(NamedTuple):
+class _Told(Value, frozen=True):
     """The words of a bad answer on the credential."""
 
     status: int
@@ -162,10 +157,9 @@ class HttpClient:
         while True:
             version = self._headers.version
             to = self._exchanges.find(url)
-            sent: Sent | None = None
-            if self._authorizer is not None:
-                sent = await self._authorizer.authorize(method, to.address)
-            carried = [*headers, *sent.headers] if sent is not None else headers
+            authorizer = self._authorizer
+            sent = None if authorizer is None else await authorizer.authorize(method, to.address)
+            carried = headers if sent is None else [*headers, *sent.headers]
             silence = self._silence.watch(to.origin, asked)
             try:
                 response = await self._exchanges.send(method, to, carried, body)
@@ -174,7 +168,7 @@ class HttpClient:
                     silence.cancel()
             response.is_moved = redirects > 0
             if is_accepted(response.status):
-                await self._note_accepted(response, sent, url if may_move else self._server)
+                self._note_accepted(response, sent, url if may_move else self._server)
                 return response
             location = find_redirect(response.status, response.headers)
             told = await self._judge(response, sent if may_sign_in else None, asked)
@@ -189,7 +183,7 @@ class HttpClient:
             elif response.status == 401 and not reloaded and await self._reload(response, version):
                 reloaded = True
             elif attempts < MAX_ATTEMPTS and (
-                await self._take_nonce(response, sent)
+                await self._wants_nonce(response, sent)
                 or (
                     may_sign_in
                     and told.status  # else its body is nobody's to look at yet
@@ -222,23 +216,23 @@ class HttpClient:
             logger.warning(text, elsewhere, times, kept, mask_url(str(following)))
         return following
 
-    async def _note_accepted(
-        self, response: Response, sent: Sent | None, server: ServerUrl
-    ) -> None:
+    def _note_accepted(self, response: Response, sent: Sent | None, server: ServerUrl) -> None:
         self._server = server
-        authorizer = self._authorizer
-        if authorizer is not None:
-            await self._take_nonce(response, sent)
-            if sent is not None:
-                authorizer.accepted(sent)
+        self._take_nonce(response)
+        if sent is not None and self._authorizer is not None:
+            self._authorizer.accepted(sent)
 
-    async def _take_nonce(self, response: Response, sent: Sent | None) -> bool:
-        """Whether the request is only to be sent with another nonce (RFC 9449 §9)."""
+    def _take_nonce(self, response: Response) -> None:
+        """Keeps what the next proof of possession has to repeat (RFC 9449 §8.2)."""
         nonce = response.headers.get(b"dpop-nonce")
-        if nonce is None or self._authorizer is None:
-            return False
-        self._authorizer.take_nonce(nonce)
-        if sent is None or not (sent.has_proof and wants_nonce(response.status, response.headers)):
+        if nonce is not None and self._authorizer is not None:
+            self._authorizer.take_nonce(nonce)
+
+    async def _wants_nonce(self, response: Response, sent: Sent | None) -> bool:
+        """Whether the request is only to be sent with another nonce (RFC 9449 §9)."""
+        self._take_nonce(response)
+        has_proof = sent is not None and sent.has_proof and self._authorizer is not None
+        if not (has_proof and wants_nonce(response.status, response.headers)):
             return False
         await response.aclose()
         return True
@@ -294,7 +288,7 @@ class HttpClient:
         about = (response.status, told.challenge, body)
         status, challenge = read_token_refusal(*about, has_effect=has_effect)
         if status:
-            return told._replace(status=status, challenge=challenge)
+            return told.replace(status=status, challenge=challenge)
         if has_effect and not told.status and read_token_refusal(*about)[0]:
             await self._renew_for_others(response, _Told(response.status, IN_DOUBT, None), sent)
             return None
@@ -309,16 +303,16 @@ class HttpClient:
 
     async def _authorize(self, response: Response, told: _Told, sent: Sent | None) -> bool:
         """Whether there is a new credential to send the refused request with."""
-        status, challenge, answer = told
         if self._authorizer is None:
             return False
         # A person may need minutes: the connection must not be held for that long.
-        if status != 401:
+        if told.status != 401:
             await self._read_evidence(response)  # the answer, where nobody is asked
         await response.aclose()
         try:
-            return await self._authorizer.refused(sent, status, challenge)
+            return await self._authorizer.refused(sent, told.status, told.challenge)
         except ExchangeError as error:
+            answer = told.answer
             if answer is None or not answer.is_error:
                 raise
             # Others may be told the same, whose ids are their own.
@@ -329,6 +323,8 @@ class HttpClient:
         """Whether a refusal is a page before the server, which no sign-in helps against."""
         if response.content_type != PAGE or b"www-authenticate" in response.headers:
             return False
+        from mcp_remote_py.transports.pages import find_check
+
         body = await response.read_evidence()
         return find_check(response.status, response.headers, body) is not None
 
@@ -348,6 +344,8 @@ class HttpClient:
         """The answer that a redirect or a refusal of the credential carries, if it has one."""
         if asked is None or not (response.content_type in ANSWER_TYPES or may_have_effect(asked)):
             return None
+        from mcp_remote_py.transports.refusal import find_answer
+
         body = await self._read_evidence(response)
         return None if body is None else find_answer(body, response.content_type, asked)
 
@@ -375,6 +373,9 @@ class HttpClient:
         shook_hands: bool = False,
     ) -> ExchangeError:
         """The error that an answer with a bad status or an unusable body stands for."""
+        from mcp_remote_py.transports.pages import find_sign_in  # few starts need them
+        from mcp_remote_py.transports.refusal import explain_content, explain_refusal
+
         limit = 0 if request is None else self._settings.max_message_size
         body = await self._read_scrubbed(response, limit)
         where = mask_url(response.where)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mcp_remote_py import __version__
 from mcp_remote_py.channel import HeaderField, Piece
@@ -28,6 +28,7 @@ from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.response import Response
 from mcp_remote_py.url import ServerUrl
+from mcp_remote_py.values import Value
 
 if TYPE_CHECKING:
     from mcp_remote_py.channel import Signature, Signer
@@ -40,7 +41,7 @@ logger = logging.getLogger("mcp_remote_py.transports")
 USER_AGENT = b"mcp-remote-py/" + __version__.encode()
 
 
-class Destination(NamedTuple):
+class Destination(Value, frozen=True):
     """A URL that requests go to, with what all of them have in common."""
 
     url: ServerUrl

@@ -15,7 +15,6 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import NamedTuple
 
 from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.process_groups import kill_group
@@ -27,6 +26,7 @@ from mcp_remote_py.settings.headers import (
     parse_header_source,
     read_header_file,
 )
+from mcp_remote_py.values import Value
 
 logger = logging.getLogger("mcp_remote_py.transports")
 
@@ -37,7 +37,7 @@ END_PATIENCE = 1.0
 """Seconds for the system to take away a command that was killed."""
 
 
-class _Input(NamedTuple):
+class _Input(Value, frozen=True):
     """A file or command, what it gave last by lower-case name, and what of it has left it."""
 
     read: Callable[[], Awaitable[tuple[Header, ...]]]

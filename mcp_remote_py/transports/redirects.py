@@ -14,7 +14,6 @@ from urllib.parse import urljoin
 
 from mcp_remote_py.errors import Unusable
 from mcp_remote_py.redact import mask_url, scrub_known
-from mcp_remote_py.transports.pages import find_sign_in
 from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_url
 
 MAX_REDIRECTS = 5
@@ -40,6 +39,8 @@ def follow(url: ServerUrl, method: bytes, status: int, location: str, count: int
     Raises:
         Unusable: it must not be sent there.
     """
+    from mcp_remote_py.transports.pages import find_sign_in  # few servers redirect
+
     what = f"The server redirects (HTTP {status}) to"
     if len(location) > MAX_PLACE_LENGTH:
         raise Unusable(f"{what} a place that is {len(location)} characters long.")

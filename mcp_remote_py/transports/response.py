@@ -7,7 +7,7 @@ Must not know why the request was sent, or what the answer means for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from typing import TypeVar, cast
 
 from mcp_remote_py.bounds import (
@@ -23,7 +23,7 @@ from mcp_remote_py.bounds import (
 from mcp_remote_py.channel import Signature
 from mcp_remote_py.errors import EVIDENCE_BYTES, ExchangeError, Interrupted, Unusable
 from mcp_remote_py.net.exchange import Connection
-from mcp_remote_py.net.http1 import ResponseReader
+from mcp_remote_py.net.http1 import Pair, ResponseReader
 from mcp_remote_py.net.lanes import Lanes
 from mcp_remote_py.net.mapping import explain
 from mcp_remote_py.settings.network import Timeouts
@@ -78,11 +78,7 @@ class Response:
         """Whether `read_evidence` did not leave anything of the body."""
         self.status = answer.status
         self.reason = answer.reason
-        self.headers: dict[bytes, bytes] = {}
-        for name, value in answer.headers:
-            # RFC 9110 §5.3: lines of one name are one list; of others, two are a fault.
-            joins = name in self.headers and name in _LISTS
-            self.headers[name] = b"%b, %b" % (self.headers[name], value) if joins else value
+        self.headers = _by_name(answer.headers)
         self.content_type = media_type(self.headers)
         is_stream = self.content_type == EVENT_STREAM
         self._timeouts = timeouts
@@ -194,13 +190,14 @@ class Response:
                 await drain()
 
         try:
-            chunk = self._first = await self.read_piece()
+            chunk = await self.read_piece()
             if chunk is not None and read_type(EVENT_STREAM, chunk) == JSON:
                 # No event begins so: it is an answer that was given the wrong type.
+                self._first = chunk
                 text = await self.read(decoder.max_event_size)
                 await take(Event("message", text, None, has_data=True))
                 return
-            while (chunk := await self.read_piece()) is not None:
+            while chunk is not None:
                 for piece, cost in _cut(chunk):
                     for event in decoder.feed(piece):
                         await take(event)
@@ -208,6 +205,7 @@ class Response:
                         await self._share.work(len(event.data))
                     await self._share.hold(decoder.pending)
                     await self._share.work(cost * len(piece))
+                chunk = await self.read_piece()
             await take_last()
         except Interrupted:
             await take_last()
@@ -324,6 +322,15 @@ _DENSE_COST = 16
 
 _LISTS = frozenset({b"www-authenticate", b"proxy-authenticate", b"content-encoding"})
 """Header fields whose lines are read as one."""
+
+
+def _by_name(headers: Sequence[Pair]) -> dict[bytes, bytes]:
+    """The fields; of lines of one name that are not one list, the last (RFC 9110 §5.3)."""
+    fields = dict(headers)
+    if len(fields) < len(headers):
+        for name in _LISTS & fields.keys():
+            fields[name] = b", ".join(value for other, value in headers if other == name)
+    return fields
 
 
 def _cut(chunk: bytes) -> Iterator[tuple[bytes, int]]:

@@ -8,12 +8,11 @@ is for is passed over. Must not know what an event carries.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from mcp_remote_py.bounds import Growing
 from mcp_remote_py.errors import Unusable
+from mcp_remote_py.values import Value
 
 _BOM = b"\xef\xbb\xbf"
 _LINE_ENDS = b"\r\n"
@@ -26,7 +25,7 @@ MAX_FIELD_BYTES = 64 * 1024
 """Of a line other than `data`; a longer one is ignored, as an unknown field is."""
 
 
-class Event(NamedTuple):
+class Event(Value, frozen=True):
     """One dispatched event; `data` lines are joined by a line feed.
 
     `last_event_id` is the id in force after this event, None when the stream never gave one.
@@ -41,12 +40,9 @@ class Event(NamedTuple):
     is_complete: bool = True
 
 
-class _Line(enum.Enum):
-    """The state of the line whose end has not come yet."""
-
-    BEGUN = "its beginning is kept"
-    DATA = "its value goes to the data"
-    IGNORED = "none of it is kept"
+_BEGUN, _VALUE, _IGNORED = "begun", "value", "ignored"
+"""What is done with a line whose end has not come yet: its beginning is kept, its value goes to the
+data, or none of it is kept."""
 
 
 class EventDecoder:
@@ -61,7 +57,7 @@ class EventDecoder:
 
     def __init__(self, max_event_size: int) -> None:
         self.max_event_size = max_event_size
-        self._line = _Line.BEGUN
+        self._line = _BEGUN
         self._begun = b""
         self._started = False
         self._skip_line_feed = False
@@ -99,9 +95,9 @@ class EventDecoder:
             if len(content) == len(line):
                 self._take_part(content)
                 return
-            if self._line is _Line.DATA:
+            if self._line == _VALUE:
                 self._write(content)
-            elif self._line is _Line.BEGUN:
+            elif self._line == _BEGUN:
                 content = self._begun + content if self._begun else content
                 self._begun = b""
                 if content:
@@ -110,7 +106,7 @@ class EventDecoder:
                     yield event
             else:
                 self._ignore(len(content))
-            self._line = _Line.BEGUN
+            self._line = _BEGUN
         self._skip_line_feed = chunk[-1:] == b"\r"
 
     def end(self) -> Event | None:
@@ -123,7 +119,7 @@ class EventDecoder:
         before = self.last_event_id
         event = next(self.feed(b"\n\n"), None)
         self.last_event_id = before
-        return event._replace(is_complete=False) if event is not None and event.has_data else None
+        return event.replace(is_complete=False) if event is not None and event.has_data else None
 
     def drop(self) -> None:
         """Forgets what came of an event that will not be complete."""
@@ -141,16 +137,16 @@ class EventDecoder:
 
     def _take_part(self, part: bytes) -> None:
         """Takes a part of a line that goes on."""
-        if self._line is _Line.DATA:
+        if self._line == _VALUE:
             self._write(part)
-        elif self._line is _Line.BEGUN:
+        elif self._line == _BEGUN:
             begun = self._begun + part
             self._begun = b""
             if begun.startswith(_DATA) and len(begun) > len(_DATA):
-                self._line = _Line.DATA
+                self._line = _VALUE
                 self._add_line(begun[len(_DATA) :].removeprefix(b" "), whole=False)
             elif begun.startswith(b":") or len(begun) > MAX_FIELD_BYTES:
-                self._line = _Line.IGNORED
+                self._line = _IGNORED
                 self._ignored = 0
                 self._ignore(len(begun))
             else:

@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from mcp_remote_py.channel import Clock, Deliver, no_wait
-from mcp_remote_py.eras.conversation import ASKS_BACK
 from mcp_remote_py.eras.metadata_headers import MetadataHeaders
+from mcp_remote_py.eras.methods import ASKS_BACK
 from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.errors import (
     CUT_HINT,
@@ -39,7 +39,6 @@ from mcp_remote_py.transports.body_types import EVENT_STREAM, JSON, says_nothing
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.exchange_log import log_sent
 from mcp_remote_py.transports.message_reader import MessageReader, MessageStream, Readable
-from mcp_remote_py.transports.refusal import find_lost_session, take_answer
 from mcp_remote_py.transports.response import Response
 from mcp_remote_py.transports.standalone_stream import Patience, StandaloneStream
 
@@ -203,6 +202,8 @@ class StreamableChannel:
             return
         if answer.key not in (None, request.key):
             return
+        from mcp_remote_py.transports.refusal import find_lost_session
+
         lost = find_lost_session(
             answer, request, where=mask_url(response.where), has_id=self._session is not None
         )
@@ -221,6 +222,8 @@ class StreamableChannel:
             session_sent=session is not None,
             shook_hands=bool(self._version),
         )
+        from mcp_remote_py.transports.refusal import take_answer  # few are refused
+
         answer = take_answer(error, request)
         if answer is not None:
             self._on_accepted()

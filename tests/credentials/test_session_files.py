@@ -10,6 +10,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -19,7 +20,6 @@ from hypothesis import strategies as st
 from mcp_remote_py.credentials.files import DRAFT_AGE, MAX_OWN_FILE_BYTES
 from mcp_remote_py.credentials.session_files import (
     RECORD_SCHEMA,
-    SessionChanges,
     SessionFile,
     SessionRecord,
     list_records,
@@ -28,6 +28,9 @@ from mcp_remote_py.credentials.session_files import (
 from mcp_remote_py.errors import StoreError
 from mcp_remote_py.oauth.budget import DAY, SignInBudget, make_spent, note_tab, wait_for_tab
 from mcp_remote_py.session_id import SessionId
+
+if TYPE_CHECKING:
+    from mcp_remote_py.credentials.session_files import SessionChanges
 
 SERVER = "https://mcp.example.com/mcp?tenant=1"
 

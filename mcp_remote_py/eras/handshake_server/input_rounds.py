@@ -18,7 +18,6 @@ import msgspec
 from mcp_remote_py.bounds import has_few_parts
 from mcp_remote_py.eras import envelope as meta
 from mcp_remote_py.eras.capabilities import INPUT_CAPABILITY
-from mcp_remote_py.eras.conversation import ASKS_BACK
 from mcp_remote_py.eras.era_detection import error_code
 from mcp_remote_py.eras.handshake_server.effects import (
     Effect,
@@ -30,6 +29,7 @@ from mcp_remote_py.eras.handshake_server.effects import (
 )
 from mcp_remote_py.eras.handshake_server.objects import declared_names, decode_object
 from mcp_remote_py.eras.handshake_server.own_ids import RequestMaker, key_of, raw_id_of
+from mcp_remote_py.eras.methods import ASKS_BACK
 from mcp_remote_py.eras.results import URL_REQUIRED, to_modern_error, to_modern_result
 from mcp_remote_py.json_text import (
     UNREADABLE,

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from mcp_remote_py.eras import envelope as meta
-from mcp_remote_py.eras.conversation import CHANGES
 from mcp_remote_py.eras.handshake_server.effects import Effect, ToHost, ToServer, refuse
 from mcp_remote_py.eras.handshake_server.own_ids import RequestMaker
+from mcp_remote_py.eras.methods import CHANGES
 from mcp_remote_py.json_text import UNREADABLE, bounded, encode, read_text
 from mcp_remote_py.jsonrpc import INVALID_PARAMS, Message, make_notification, make_result
 
