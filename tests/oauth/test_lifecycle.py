@@ -37,6 +37,7 @@ from mcp_remote_py.oauth.budget import (
     note_tab,
 )
 from mcp_remote_py.oauth.challenge import Challenge
+from mcp_remote_py.oauth.holdings import STORE_PATIENCE
 from mcp_remote_py.oauth.lifecycle import FOLLOW_EXTRA, CredentialLifecycle
 from mcp_remote_py.oauth.steps import (
     AcquireLock,
