@@ -43,6 +43,7 @@ LONG = (
     "test_suite.py",
     "test_jwt_bearer.py",
     "test_matrix.py",
+    "test_every_byte.py",
     "test_story.py",
     "test_misbehaviour.py",
     "test_server_leg.py",

@@ -26,6 +26,16 @@ class Agent(Protocol):
         """
         ...
 
+    def has_failed(self) -> bool:
+        """Whether the last sign-in came to nothing: the server wants one, be it for a call alone.
+
+        May block.
+
+        Raises:
+            StoreError: what is known of it cannot be read.
+        """
+        ...
+
     def seconds_left(self) -> float | None:
         """Seconds that the person has to finish what was shown; None where nobody waits."""
         ...

@@ -134,9 +134,13 @@ class Login:
         if not self._is_installed:  # else that was asked a moment ago, and told
             self._say(f"Asking {self._server} whether it wants a sign-in ...")
         seen = await self._look(settings, self._environment, signed_in=False)
-        if not seen.is_refused:
-            return self._say_open(seen.found)
         agent = self._build(settings.login, self._environment, self._show, self._console.read_line)
+        is_wanted = seen.is_refused
+        if not is_wanted and not seen.found.error:
+            # Calls alone may want it: then a host has met that, and was told to sign in.
+            is_wanted = await asyncio.to_thread(agent.has_failed)
+        if not is_wanted:
+            return self._say_open(seen.found)
         try:
             async with self._telling_time(agent):
                 credential = await agent.sign_in(seen.challenge)

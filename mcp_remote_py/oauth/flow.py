@@ -14,7 +14,15 @@ from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from mcp_remote_py.errors import McpRemoteError, SignInFailed, shorten
+from mcp_remote_py.errors import (
+    LOGIN_COMMAND,
+    Interrupted,
+    McpRemoteError,
+    NotSent,
+    SignInFailed,
+    SignInUnavailable,
+    shorten,
+)
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.claims import read_claims
 from mcp_remote_py.oauth.device import ask_by_code
@@ -104,6 +112,7 @@ def finish(
 
     Raises:
         SignInDenied: the person said no.
+        SignInUnavailable: the code was not answered.
         McpRemoteError: the sign-in failed; one sentence says why.
     """
     credential = pending.credential
@@ -135,6 +144,12 @@ def finish(
         raise _name_scopes(error, credential.scope, pending.scopes_supported) from None
     except TokenError as error:
         raise _name_scopes(error, credential.scope, pending.scopes_supported) from None
+    except (NotSent, Interrupted) as error:
+        # The code is not sent again, whether it arrived or not: only the person can go on (L15).
+        raise SignInUnavailable(
+            f"The tokens of your sign-in did not arrive: {error.cause}",
+            hint=f"Sign in again: {LOGIN_COMMAND}.",
+        ) from error
     return (yield from conclude(credential, settings))
 
 

@@ -16,6 +16,7 @@ from mcp_remote_py.channel import Sent
 from mcp_remote_py.credentials.store import Store
 from mcp_remote_py.errors import (
     ExchangeError,
+    Interrupted,
     McpRemoteError,
     Refused,
     SignInFailed,
@@ -129,6 +130,11 @@ class SignInAgent:
     def _for_request(self, error: McpRemoteError, status: int | None = None) -> ExchangeError:
         """The error that ends a request: an `ExchangeError`, whose command names the server."""
         hint = self.name_server(error.hint)
+        if isinstance(error, Interrupted):
+            # A request of ours has lost its answer: the host's was refused, or not even sent.
+            return Refused(
+                error.cause, hint=hint, status=status, retry_after=error.retry_after
+            ).as_passing()
         if isinstance(error, ExchangeError):
             return error.with_hint(hint)
         return Refused(error.cause, hint=hint, status=status)
@@ -148,6 +154,16 @@ class SignInAgent:
             await Performance(self._stage).play(self._lifecycle.show_page())
         except McpRemoteError as error:
             self._ports.report(f"The sign-in page is not opened again: {error.sentence()}")
+
+    def has_failed(self) -> bool:
+        """Whether the last sign-in came to nothing: the server wants one, be it for a call alone.
+
+        May block.
+
+        Raises:
+            StoreError: what is known of it cannot be read.
+        """
+        return bool(self._ports.records.look()[1])
 
     def seconds_left(self) -> float | None:
         """Seconds that the person has to finish what was shown; None where nobody waits."""

@@ -77,8 +77,9 @@ class FakeAgent:
         signed_in: Credential | McpRemoteError = CREDENTIAL,
         says: tuple[str, ...] = (),
         left: float | None = None,
+        failed: bool = False,
     ) -> None:
-        self.signed_in, self.says, self.left = signed_in, says, left
+        self.signed_in, self.says, self.left, self.failed = signed_in, says, left, failed
         self.challenges: list[str] = []
         self.report: Callable[[str], None] | None = None
         self.built_with: tuple[LoginSettings, Mapping[str, str]] | None = None
@@ -95,6 +96,9 @@ class FakeAgent:
 
     def seconds_left(self) -> float | None:
         return self.left
+
+    def has_failed(self) -> bool:
+        return self.failed
 
     async def sign_in(self, challenge: str = "") -> Credential:
         self.challenges.append(challenge)
@@ -283,8 +287,16 @@ def test_server_that_wants_no_sign_in_gets_none_and_is_told_of() -> None:
 
 
 @pytest.mark.promise("P2")
+def test_server_that_only_calls_are_refused_by_gets_the_sign_in_that_failed_there() -> None:
+    agent, look = FakeAgent(failed=True), FakeLook(Seen(FOUND))
+    status, lines = login(agent, look)
+    assert (status, agent.challenges, look.looked) == (0, [""], [False, True])
+    assert lines[1].startswith(f"Signed in at {SHOWN} ")
+
+
+@pytest.mark.promise("P2")
 def test_what_is_not_an_mcp_server_is_said_in_the_words_of_the_relay() -> None:
-    agent = FakeAgent()
+    agent = FakeAgent(failed=True)
     said = "No MCP server answers at this address (HTTP 404). Check the path of the URL."
     with pytest.raises(McpRemoteError) as caught:
         login(agent, FakeLook(Seen(Found(SHOWN, error=said))))

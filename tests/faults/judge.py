@@ -4,7 +4,9 @@ A scenario starts its hosts through `Judge.host`, and ends with `Judge.end`. The
 stdout had JSON-RPC lines only, and exactly one answer for each id (R1, R2); no secret in stdout, in
 stderr, in a log, in the arguments of any process that was started, in any file (S2); files are
 0600 and folders 0700; tabs, and requests in all and in each second, stay below the bounds; no call
-reached a server twice; no process is left. What is counted is in `FIGURES`.
+reached a server twice, no code either, and no refresh token whose successor was used; what listens
+does so on loopback only, and no longer than a sign-in; no process and no listener is left. What is
+counted is in `FIGURES`.
 
 Must not know how the command is made, or what has failed.
 """
@@ -16,14 +18,17 @@ import os
 import stat
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.canaries import HEADERS, RUN
 from tests.harness.host import Host, Json, descendants, is_running, wait_until
+from tests.harness.listeners import Listener, all_listeners, listeners_of
 from tests.harness.stage import Stage
+from tests.peers.authorization_server import Form, form_of, query_of
 from tests.peers.fault_proxy import FaultProxy
 from tests.peers.wild_server import Exchange
 
@@ -31,7 +36,14 @@ MAY_OUTLIVE = 20.0
 """Seconds: the refresh process alone may, for one exchange with the token endpoint."""
 
 FIGURES: Counter[str] = Counter()
-"""What was played in this run: faults, requests, answers, errors, seconds."""
+"""What was played in this run, and what was found: faults, requests, answers, secrets and so on."""
+_counting = threading.Lock()
+
+
+def count(what: str, number: int = 1) -> None:
+    """So many more of them; scenarios may be played side by side."""
+    with _counting:
+        FIGURES[what] += number
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,9 @@ class Judge:
     def __post_init__(self) -> None:
         self._over = threading.Event()
         self._seen_arguments: dict[int, bytes] = {}
+        self._listeners: list[Listener] = []
+        self._deaf_pages: list[str] = []
+        self.stage.server.always("authorize", self._send_back)
         self._before = len(self.stage.server.requests)
         self._tabs_before = len(self.stage.browser.opened)
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -86,6 +101,19 @@ class Judge:
         with contextlib.suppress(OSError):
             self._seen_arguments[pid] = Path(f"/proc/{pid}/cmdline").read_bytes()
 
+    def _send_back(self, page: Exchange) -> None:
+        """The page of a sign-in leads back to this machine: who listens now is looked at."""
+        back = query_of(page).get("redirect_uri", "")
+        there = [one for one in all_listeners() if one.port == urlsplit(back).port]
+        if not there:
+            self._deaf_pages.append(back)
+        self._listeners += there + listeners_of(self._pids())
+        page.good()
+
+    def _pids(self) -> set[int]:
+        hosts = tuple(self.hosts)
+        return {pid for one in hosts for pid in (one.process.pid, *descendants(one.process.pid))}
+
     # The end
 
     def end(self) -> None:
@@ -99,10 +127,11 @@ class Judge:
         self._over.set()
         self._watcher.join(5)
         self._judge_processes()
+        self._judge_listeners()
         self._judge_secrets()
         self._judge_files()
         self._judge_costs()
-        FIGURES["scenarios"] += 1
+        count("scenarios")
 
     def let_go(self, host: Host) -> None:
         """This host has done its part; it is judged now."""
@@ -111,15 +140,19 @@ class Judge:
 
     def _end_host(self, host: Host) -> None:
         if host.process.poll() is None:
+            pids = (host.process.pid, *descendants(host.process.pid))
+            wait_until(lambda: not listeners_of(pids), "the end of listening", seconds=2)
             host.close_stdin()
             assert host.wait_exit(5) == 0, "the command does not end as it should"
         host.end()
         host.check()
         for key, (asked, answered) in host.asked_and_answered().items():
+            count("requests", asked)
+            count("answers", answered)
+            count("lost", max(asked - answered, 0))
             assert answered == asked, f"{key} was asked {asked} times, answered {answered} times"
-            FIGURES["requests"] += asked
         told = [line.message for line in host.lines]
-        FIGURES["errors"] += sum("error" in message for message in told)
+        count("errors", sum("error" in message for message in told))
         for message in told:
             if "error" in message:
                 judge_error(message)
@@ -133,10 +166,17 @@ class Judge:
             seconds=self.bounds.orphans,
         )
 
+    def _judge_listeners(self) -> None:
+        assert not self._deaf_pages, f"nobody listens at {self._deaf_pages}"
+        seen = set(self._listeners)
+        count("listeners", len(seen))
+        judge_listeners(seen, self.bounds.orphans)
+
     def _judge_secrets(self) -> None:
-        for arguments in self._seen_arguments.values():
-            assert not RUN.are_in(arguments), "a secret in the arguments of a process"
+        told = [pid for pid, words in self._seen_arguments.items() if RUN.are_in(words)]
         found = RUN.search(self.stage.home) + HEADERS.search(self.stage.home, (".log",))
+        count("secrets", len(told) + len(found))
+        assert not told, "a secret in the arguments of a process"
         assert not found, f"secrets in {', '.join(found)}"
 
     def _judge_files(self) -> None:
@@ -155,8 +195,10 @@ class Judge:
         most = most_in_a_second([one.received_at for one in requests])
         assert most <= self.bounds.a_second, f"{most} requests in a second: {requests}"
         judge_calls(requests, getattr(self.stage.server, "refused", ()))
-        FIGURES["tabs"] += tabs
-        FIGURES["requests at the servers"] += len(requests)
+        server = self.stage.server
+        judge_grants([form_of(one) for one in requests if server.key_of(one) == "token"])
+        count("tabs", tabs)
+        count("requests at the servers", len(requests))
 
 
 def judge_error(message: Json) -> None:
@@ -192,6 +234,28 @@ def judge_calls(requests: Sequence[Exchange], refused: Sequence[Exchange]) -> No
     )
     twice = [text for text, count in ran.items() if text and count > 1]
     assert not twice, f"calls that may have run twice: {twice}"
+
+
+def judge_listeners(seen: Set[Listener], seconds: float) -> None:
+    """They were on loopback only, and are gone within the time, whoever had inherited them."""
+    abroad = [one for one in seen if not one.address.is_loopback]
+    assert not abroad, f"{abroad} can be reached from elsewhere"
+    wait_until(lambda: seen.isdisjoint(all_listeners()), f"the end of {seen}", seconds=seconds)
+
+
+def judge_grants(forms: Sequence[Form]) -> None:
+    """No code was sent twice, nor a refresh token once its successor was."""
+    codes = Counter(form["code"] for form in forms if "code" in form)
+    twice = [code for code, times in codes.items() if times > 1]
+    assert not twice, f"{len(twice)} codes were sent twice"
+    given_up: set[str] = set()
+    last: dict[str, str] = {}
+    for form in forms:
+        if token := form.get("refresh_token"):
+            client = form.get("client_id", "")
+            assert token not in given_up, "a refresh token was sent after its successor"
+            given_up |= {last.get(client, token)} - {token}
+            last[client] = token
 
 
 def judge_sent(proxy: FaultProxy, mark: bytes, most: int) -> None:

@@ -62,6 +62,9 @@ class NetworkRow:
     in_the_gate: bool = False
 
 
+PART = 150
+"""Bytes: less than any request has."""
+
 LATE = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 41\r\n\r\n"
     b'{"jsonrpc":"2.0","id":2,"result":{"a":1}}'
@@ -76,14 +79,14 @@ CALLS = {
         (19, 29),
         in_the_gate=True,
     ),
-    "half of the request is forwarded, then silence": NetworkRow(
-        CALL, Fault(request=0.5, then="silence"), ("took too long",), (19,)
+    "a part of the request is forwarded, then silence": NetworkRow(
+        CALL, Fault(request=PART, then="silence"), ("took too long",), (19,)
     ),
-    "half of the request, then a reset": NetworkRow(
-        CALL, Fault(request=0.5), ("may have|reset|closed",), (19, 20), in_the_gate=True
+    "a part of the request, then a reset": NetworkRow(
+        CALL, Fault(request=PART), ("may have|reset|closed",), (19, 20), in_the_gate=True
     ),
-    "half of the request, then the end": NetworkRow(
-        CALL, Fault(request=0.5, then="end"), ("may have|closed|end",), (19,)
+    "a part of the request, then the end": NetworkRow(
+        CALL, Fault(request=PART, then="end"), ("may have|closed|end",), (19,)
     ),
     "the whole request, then a reset": NetworkRow(CALL, Fault(response=0), ("may have",), (18, 19)),
     "the whole request, then the end": NetworkRow(
@@ -182,6 +185,7 @@ class SignInRow:
         tabs: how many there are at most until it works again.
         asked: how many requests with the mark there are at most, until the host has its answer.
         options: of the command.
+        seconds: within which the host has each answer.
     """
 
     mark: bytes
@@ -192,6 +196,7 @@ class SignInRow:
     asked: int = 1
     tabs: int = 0
     options: tuple[str, ...] = SHORT
+    seconds: float = 40.0
     in_the_gate: bool = False
 
 
@@ -201,8 +206,8 @@ RENEWALS = {
     "the token endpoint is a black hole": SignInRow(
         TOKEN, HOLE, (EITHER,), (2, 49), in_the_gate=True
     ),
-    "half of the token request, then a reset": SignInRow(
-        TOKEN, Fault(request=0.5), (EITHER,), (3, 49)
+    "a part of the token request, then a reset": SignInRow(
+        TOKEN, Fault(request=PART), (EITHER,), (3, 49)
     ),
     "the token request, then a reset": SignInRow(TOKEN, Fault(response=0), (EITHER,), (3, 49)),
     "the token request, then the end": SignInRow(
@@ -236,14 +241,40 @@ SIGN_INS = {
     "the code's exchange is reset": SignInRow(
         TOKEN, Fault(response=0), (EITHER,), (13, 49), tabs=1, in_the_gate=True
     ),
-    "half of the code's exchange, then a reset": SignInRow(
-        TOKEN, Fault(request=0.5), (EITHER,), (13, 49), tabs=1
+    "a part of the code's exchange, then a reset": SignInRow(
+        TOKEN, Fault(request=PART), (EITHER,), (13, 49), tabs=1
     ),
     "the code's answer is cut in its body": SignInRow(
         TOKEN, Fault(response=300, then="end"), (EITHER,), (13, 49), tabs=1
     ),
+    "the registration is a black hole": SignInRow(
+        REGISTER, HOLE, ("registration", "not answered"), (6, 49), times=9, asked=9
+    ),
+    "the registration is a black hole, and no option says how long": SignInRow(
+        REGISTER,
+        HOLE,
+        ("registration", "not answered"),
+        (6, 49),
+        times=9,
+        asked=9,
+        options=(),
+        seconds=60.0,
+    ),
+    "the code's exchange is a black hole": SignInRow(
+        TOKEN,
+        HOLE,
+        ("tokens of your sign-in did not arrive", "sign in again: mcp-remote-py login"),
+        (13, 49),
+        tabs=1,
+    ),
+    "the code's exchange is a black hole, and no option says how long": SignInRow(
+        TOKEN,
+        HOLE,
+        ("tokens of your sign-in did not arrive", "sign in again: mcp-remote-py login"),
+        (13, 49),
+        tabs=1,
+        options=(),
+        seconds=90.0,
+    ),
 }
-"""A sign-in on a way that fails: one tab at most, a code is sent once, and `login` mends it.
-
-Not here: a registration and an exchange of a code that are black holes. Each has its own time-out,
-15 and 60 seconds, which no option makes shorter."""
+"""A sign-in on a way that fails: one tab at most, a code is sent once, and `login` mends it."""

@@ -5,8 +5,13 @@ Must not make any fault.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, TypeVar
 
 from tests.faults.judge import Bounds, Judge, call
 from tests.faults.network_rows import EITHER, RESULT
@@ -15,6 +20,9 @@ from tests.harness.stage import PATIENCE, Stage, assert_says
 from tests.peers.authorization_server import AuthorizationServer, Policy
 from tests.peers.fault_proxy import FaultProxy
 from tests.peers.wild_server import Behaviour, Exchange
+
+C = TypeVar("C")
+P = TypeVar("P")
 
 
 class Behind(AuthorizationServer):
@@ -70,9 +78,36 @@ class Scene:
         assert isinstance(self.stage.server, Behind)
         return self.stage.server
 
+    def anew(self) -> Scene:
+        """The same, for a person who was never here: nothing is known or stored."""
+        home = Path(mkdtemp(prefix="home-", dir=self.stage.home.parent))
+        return replace(self, stage=replace(self.stage, home=home))
+
     def judge(self, bounds: Bounds | None = None) -> Judge:
         """Who watches what comes now."""
         return Judge(self.stage, bounds or Bounds())
+
+
+def share_out(cases: Iterable[C], places: Sequence[P], play: Callable[[P, C], None]) -> None:
+    """At each place one case after another, side by side; the first that fails ends it."""
+    waiting = deque(cases)
+
+    def work(place: P) -> None:
+        while waiting:
+            try:
+                case = waiting.popleft()
+            except IndexError:  # another place was faster
+                return
+            try:
+                play(place, case)
+            except BaseException as error:
+                waiting.clear()
+                error.add_note(f"played: {case}")
+                raise
+
+    with ThreadPoolExecutor(len(places)) as pool:
+        for played in [pool.submit(work, place) for place in places]:
+            played.result()
 
 
 def begin(host: Host) -> object:

@@ -6,6 +6,7 @@ a time. Must not play.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,11 +32,13 @@ class Switch:
     Attributes:
         on, off: these; some are over as soon as they have happened.
         notes: numbers of the field notes.
+        place: where it stands, "" for nowhere: two of one place cannot be on together.
     """
 
     on: Turn
     off: Turn
     notes: tuple[int, ...]
+    place: str = ""
 
 
 def nothing(scene: Scene) -> None:
@@ -51,7 +54,7 @@ def answering(endpoint: str, behaviour: Behaviour, *notes: int, refuses: bool = 
     def off(scene: Scene) -> None:
         scene.server.always(endpoint, scene.server.behave)
 
-    return Switch(on, off, notes)
+    return Switch(on, off, notes, endpoint)
 
 
 def passing(how: Fault, *notes: int) -> Switch:
@@ -63,7 +66,7 @@ def passing(how: Fault, *notes: int) -> Switch:
     def off(scene: Scene) -> None:
         scene.network.always(b"", None)
 
-    return Switch(on, off, notes)
+    return Switch(on, off, notes, "network")
 
 
 def restart(scene: Scene) -> None:
@@ -116,3 +119,16 @@ SWITCHES: dict[str, Switch] = {
     "lists fail": answering("tools/list", answer_status(502), 25),
     "handshakes fail": answering("initialize", answer_status(503), 18),
 }
+
+
+DEAD_GRANT = {"tokens are revoked", "the token endpoint refuses a word"}
+"""After these it is the person's turn: what is refused three times counts as dead (L9)."""
+
+
+def pairs() -> list[tuple[str, str]]:
+    """All that can be on together."""
+    return [
+        (one, other)
+        for one, other in itertools.combinations(SWITCHES, 2)
+        if not SWITCHES[one].place or SWITCHES[one].place != SWITCHES[other].place
+    ]

@@ -11,22 +11,13 @@ import time
 import pytest
 
 from tests.faults.conftest import Play
-from tests.faults.judge import FIGURES, Bounds, call, judge_sent
-from tests.faults.network_rows import (
-    CALL,
-    CALLS,
-    INITIALIZE,
-    READ,
-    READS,
-    SHORT,
-    NetworkRow,
-    played,
-)
+from tests.faults.judge import Bounds, call, count, judge_sent
+from tests.faults.network_rows import CALLS, READS, SHORT, NetworkRow, played
 from tests.faults.stages import Scene, assert_seen, begin, listed
 from tests.harness.host import Host, assert_error
 from tests.harness.stage import assert_says
-from tests.peers.fault_proxy import Ending, Fault, deaf_port
-from tests.thorough import often, some
+from tests.peers.fault_proxy import Fault, deaf_port
+from tests.thorough import some
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.promise("R1", "R2", "R5", "S2")]
 
@@ -41,7 +32,7 @@ def play_row(scene: Scene, host: Host, row: NetworkRow, text: str) -> None:
     assert_seen(host.answer(request, seconds=row.seconds), row.seen)
     assert time.monotonic() - began < row.seconds
     judge_sent(scene.network, row.mark, row.sent)
-    FIGURES["faults"] += 1
+    count("faults")
     # The next one is as if nothing had been.
     after = host.answer(call(host, f"after {text}", "echo"), seconds=5)
     assert after.get("result", {}).get("params", {}).get("arguments") == {"text": f"after {text}"}
@@ -63,70 +54,6 @@ def test_a_request_on_a_way_that_fails(play: Play, sse: bool) -> None:
     judge.end()
 
 
-# Every byte
-
-EVERY = often(40, 1)
-"""In the gate, each so manieth byte."""
-
-IDS = 4
-"""Bytes by which answers grow with the digits of their ids."""
-
-
-def answer_bytes(scene: Scene, host: Host) -> int:
-    """How long the answer to a call is, on the wire."""
-    before = scene.network.passed
-    host.answer(call(host, "size"))
-    return scene.network.passed - before
-
-
-@pytest.mark.parametrize("then", ["reset", "end"])
-@pytest.mark.parametrize("sse", [False, True], ids=["json", "stream"])
-def test_an_answer_that_ends_at_every_byte(play: Play, sse: bool, then: Ending) -> None:
-    """One host lives through all: a call is lost or answered, and what is harmless is answered."""
-    scene = play(is_open=True, sse=sse)
-    judge = scene.judge(Bounds(requests=5000, a_second=500))
-    host = judge.host()
-    host.initialize()
-    listed(host)
-    length = answer_bytes(scene, host)
-    assert length > 200
-    results = 0
-    scene.network.watch(CALL, READ)
-    for offset in sorted({*range(0, length, EVERY), length - 1, length + IDS}):
-        fault = Fault(response=offset, then=then)
-        scene.network.script(CALL, fault)
-        answer = host.answer(call(host, f"{offset:04}"), seconds=10)
-        results += "result" in answer
-        if "error" in answer:
-            assert_says(answer["error"]["message"], "may have been executed")
-        assert "result" in answer or offset < length + IDS
-        assert "error" in answer or offset > length - 40  # the last chunk says nothing any more
-        scene.network.script(READ, fault)
-        read = host.answer(call(host, f"{offset:04}", "lookup"), seconds=10)
-        assert "result" in read, (offset, read)
-        FIGURES["faults"] += 2
-        judge_sent(scene.network, CALL, 1)
-        judge_sent(scene.network, READ, 2)
-        scene.network.watch(CALL, READ)
-    assert results >= 1
-    judge.end()
-
-
-@pytest.mark.parametrize("then", some(["reset", "end"], 2))
-def test_a_handshake_that_ends_at_every_byte(play: Play, then: Ending) -> None:
-    """Each in a process of its own, as hosts start one: nothing has worked before."""
-    scene = play(is_open=True)
-    judge = scene.judge(Bounds(requests=5000, a_second=500))
-    for offset in range(0, 330, often(150, 11)):
-        scene.network.script(INITIALIZE, Fault(response=offset, then=then))
-        host = judge.host()
-        host.initialize(seconds=30)
-        assert "result" in host.answer(call(host, f"{offset}"))
-        FIGURES["faults"] += 1
-        judge.let_go(host)
-    judge.end()
-
-
 # Connections
 
 
@@ -140,7 +67,7 @@ def test_a_port_that_takes_no_connection(play: Play) -> None:
         text = assert_error(host.answer(begin(host), seconds=15), 1)
         assert_says(text, "took too long")
         assert time.monotonic() - began < 12
-        FIGURES["faults"] += 1
+        count("faults")
         judge.end()
 
 
@@ -166,7 +93,7 @@ def test_a_way_that_is_shut_and_opened_again(play: Play, how: str) -> None:
         network.open()
     network.always(b"", None)
     assert "result" in host.answer(call(host, "afterwards"), seconds=20)
-    FIGURES["faults"] += 1
+    count("faults")
     judge.end()
 
 
@@ -185,5 +112,5 @@ def test_connections_that_vanish_while_nobody_speaks(play: Play) -> None:
     assert "result" in host.answer(call(host, "second"), seconds=10)
     scene.network.cut("end")
     assert "result" in host.answer(call(host, "third"), seconds=10)
-    FIGURES["faults"] += 2
+    count("faults", 2)
     judge.end()

@@ -9,12 +9,21 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.conftest import Play
-from tests.faults.judge import FIGURES, MAY_OUTLIVE, Bounds, call, judge_sent
-from tests.faults.network_rows import RENEWALS, SIGN_INS, TOKEN, SignInRow, played
-from tests.faults.stages import assert_seen, begin, works_again
-from tests.harness.stage import PATIENCE
+from tests.faults.judge import MAY_OUTLIVE, Bounds, call, count, judge_sent
+from tests.faults.network_rows import (
+    HOLE,
+    PART,
+    RENEWALS,
+    SHORT,
+    SIGN_INS,
+    TOKEN,
+    SignInRow,
+    played,
+)
+from tests.faults.stages import assert_seen, begin, listed, works_again
+from tests.harness.stage import PATIENCE, assert_says
 from tests.peers.fault_proxy import Fault, FaultProxy
-from tests.thorough import often
+from tests.thorough import some
 
 RENEWALS_MEANWHILE = 4
 """How often a request that waits has its token renewed: after 1, 2, 4 and 8 seconds."""
@@ -42,7 +51,7 @@ def test_a_renewal_on_a_way_that_fails(play: Play, name: str) -> None:
     judge_sent(scene.network, row.mark, RENEWALS_MEANWHILE)
     works_again(host, f"after {name}")
     assert len(scene.stage.browser.opened) == 1
-    FIGURES["faults"] += 1
+    count("faults")
     judge.end()
 
 
@@ -53,15 +62,13 @@ def test_a_sign_in_on_a_way_that_fails(play: Play, name: str) -> None:
     judge = scene.judge(Bounds(tabs=row.tabs + 1, requests=400, a_second=300, orphans=MAY_OUTLIVE))
     host = judge.host(*row.options)
     meet(scene.network, row)
-    answer = host.answer(begin(host), seconds=PATIENCE)
+    answer = host.answer(begin(host), seconds=row.seconds)
     assert_seen(answer, row.seen)
     for number in range(5):
-        host.answer(call(host, f"{name} {number}"), seconds=PATIENCE)
+        host.answer(call(host, f"{name} {number}"), seconds=row.seconds)
     judge_sent(scene.network, row.mark, row.asked)
     assert len(scene.stage.browser.opened) <= row.tabs
-    codes = [form["code"] for form in scene.server.token_requests("authorization_code")]
-    assert len(codes) == len(set(codes)), "a code was sent twice"
-    FIGURES["faults"] += 1
+    count("faults")
     judge.let_go(host)
     scene.network.forget()
     if "error" in answer:
@@ -72,22 +79,30 @@ def test_a_sign_in_on_a_way_that_fails(play: Play, name: str) -> None:
     judge.end()
 
 
-@pytest.mark.parametrize("first", range(often(250, 0), often(251, 480), 64))
-def test_a_token_answer_that_ends_at_every_byte(play: Play, first: int) -> None:
-    """A renewal whose answer is lost after so many bytes is not the end of a sign-in.
+@pytest.mark.parametrize(
+    "fault",
+    some([Fault(response=0), Fault(request=PART, then="end"), HOLE], 3),
+    ids=lambda fault: fault.then,
+)
+def test_a_call_whose_sign_in_breaks_off_was_not_executed(play: Play, fault: Fault) -> None:
+    """The server has refused it: what got lost is an answer to us, and `login` mends it.
 
-    Eight times in one session: it has ten renewals because of refusals, the eleventh waits.
+    Where only calls want a sign-in, `login` cannot see that, but for what is written down of it.
     """
-    scene = play(rotation="kept")
-    judge = scene.judge(Bounds(tabs=1, requests=2000, a_second=300, orphans=MAY_OUTLIVE))
-    host = judge.host()
+    public = frozenset({"initialize", "notifications/initialized", "tools/list"})
+    scene = play(public_methods=public)
+    judge = scene.judge(Bounds(tabs=2, orphans=MAY_OUTLIVE))
+    host = judge.host(*SHORT)
     host.initialize()
-    host.answer(call(host, "before"))
-    for offset in range(first, first + often(1, 64), 8):
-        scene.server.revoke_access_tokens()
-        scene.network.script(TOKEN, Fault(response=offset))
-        host.answer(call(host, f"{offset}"), seconds=PATIENCE)
-        works_again(host, f"after {offset}")
-        FIGURES["faults"] += 1
+    listed(host)
+    scene.network.script(TOKEN, fault)
+    for text in ("first", "second"):
+        answer = host.answer(call(host, text), seconds=PATIENCE)
+        assert_says(answer["error"]["message"], "sign in again: mcp-remote-py login http")
+        assert "executed" not in answer["error"]["message"]
     assert len(scene.stage.browser.opened) == 1
+    scene.stage.login()
+    assert len(scene.stage.browser.opened) == 2
+    assert "result" in host.answer(call(host, "afterwards"))
+    count("faults")
     judge.end()

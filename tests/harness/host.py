@@ -26,6 +26,7 @@ from typing import Any, Self, cast
 
 from tests.canaries import HEADERS, RUN
 from tests.harness.warm import start
+from tests.thorough import THOROUGH
 
 PATIENCE = 15.0
 """Seconds a wait takes at most where the test says nothing else."""
@@ -116,7 +117,7 @@ class Host:
         handlers: Mapping[str, Handler] | None = None,
         patience: float = PATIENCE,
         stdin: int = subprocess.PIPE,
-        fresh: bool = False,
+        fresh: bool = THOROUGH,
     ) -> None:
         self.handlers: dict[str, Handler] = dict(handlers or {})
         self.patience = patience

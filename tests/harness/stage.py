@@ -27,6 +27,7 @@ from tests.harness.host import (
 )
 from tests.harness.warm import COMMAND, run
 from tests.peers.authorization_server import AuthorizationServer
+from tests.thorough import THOROUGH
 
 PATIENCE = 40.0
 """Seconds for what needs a sign-in, or the end of several time-outs."""
@@ -60,23 +61,29 @@ class Stage:
         token_store: str = "file",
         environment: Mapping[str, str] | None = None,
         url: str = "",
+        fresh: bool = THOROUGH,
     ) -> Host:
         """A host that has started the command; ended with the test at the latest."""
         store = ["--token-store", token_store] if token_store else []
         command = [*self.prefix, str(COMMAND), url or self.server.url, *options, *store]
-        host = Host(command, self.environment(environment), patience=PATIENCE)
+        host = Host(command, self.environment(environment), patience=PATIENCE, fresh=fresh)
         return self.stack.enter_context(host)
 
-    def login(self, *options: str) -> None:
+    def login(self, *options: str, fresh: bool = THOROUGH) -> None:
         """The person signs in by the command for it, at a terminal."""
-        done = self.run("login", self.server.url, "--token-store", "file", *options)
+        words = ("login", self.server.url, "--token-store", "file", *options)
+        done = self.run(*words, fresh=fresh)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def run(
-        self, *words: str, environment: Mapping[str, str] | None = None
+        self,
+        *words: str,
+        environment: Mapping[str, str] | None = None,
+        fresh: bool = THOROUGH,
     ) -> subprocess.CompletedProcess[str]:
         """A command that ends by itself, without a host."""
-        return run([*self.prefix, str(COMMAND), *words], self.environment(environment), PATIENCE)
+        command = [*self.prefix, str(COMMAND), *words]
+        return run(command, self.environment(environment), PATIENCE, fresh=fresh)
 
     def sign_in(self, *options: str, **more: Any) -> Host:
         """A host whose command has signed in, with one tab."""

@@ -4,8 +4,9 @@ Nine tenths of a start is Python that loads modules, and the gate starts the com
 times. Who is started this way is a process of its own, with its own streams, environment, working
 directory and signals; it only does not load what is loaded. So what is about loading, memory, or
 the end of what was started starts the command as it is (`Host(..., fresh=True)`), as do all tests
-where `THOROUGH` is set; and so does what needs a variable that Python itself reads, or another
-program in front. `tests/harness/test_warm.py` holds the two ways against each other.
+where `THOROUGH` is set, but for those that start it thousands of times (`fresh=False`); and so does
+what needs a variable that Python itself reads, or another program in front.
+`tests/harness/test_warm.py` holds the two ways against each other.
 
 The file is both the tests' side and the program; the program takes one message for each start, with
 the streams as file descriptors, and ends with who began it. What others start hundreds of times can
@@ -66,14 +67,14 @@ def start(
     environment: Mapping[str, str],
     stdin: int = subprocess.PIPE,
     *,
-    fresh: bool = False,
+    fresh: bool = THOROUGH,
     user: tuple[int, int] | None = None,
 ) -> subprocess.Popen[bytes]:
     """The process, with pipes: a fork where that is the same, and never where it is to be fresh.
 
     As a `user` (with a group) it is always one: a user may not be able to read what it loads.
     """
-    if user or (not fresh and not THOROUGH and can_be_warm(command, environment)):
+    if user or (not fresh and can_be_warm(command, environment)):
         return WarmProcess(command, environment, stdin, user=user)
     return subprocess.Popen(
         list(command),
@@ -91,7 +92,7 @@ def run(
     seconds: float,
     lines: str | None = None,
     *,
-    fresh: bool = False,
+    fresh: bool = THOROUGH,
     user: tuple[int, int] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """A command that is over, with what it said; `lines` are for its stdin.

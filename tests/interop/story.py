@@ -20,6 +20,7 @@ from tests.harness.host import Handler, Host, Json, wait_until
 from tests.harness.warm import run
 from tests.interop.commands import Command
 from tests.interop.systems import Absent, Call, Scene, SignIn
+from tests.thorough import THOROUGH
 
 PATIENCE = 40.0
 """Seconds for one answer, a person's sign-in before it included."""
@@ -133,7 +134,7 @@ class Player:
             self._environment(),
             handlers=self._handlers(),
             patience=PATIENCE,
-            fresh=self._by_hand,
+            fresh=self._by_hand or THOROUGH,
         )
         try:
             self.greeting = host.initialize(CAPABILITIES)
@@ -186,7 +187,7 @@ class Player:
     def log_out(self) -> Sequence[Path]:
         """Signs out; returns what is still stored."""
         words = offered(self._command.log_out)(self.scene)
-        done = run(words, self._environment(), PATIENCE, fresh=self._by_hand)
+        done = run(words, self._environment(), PATIENCE, fresh=self._by_hand or THOROUGH)
         assert done.returncode == 0, f"exit status {done.returncode}: {done.stderr}"
         return self.stored()
 

@@ -17,7 +17,13 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from joserfc.jwk import ECKey
 
-from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, SignInFailed
+from mcp_remote_py.errors import (
+    Interrupted,
+    McpRemoteError,
+    NotSent,
+    SignInFailed,
+    SignInUnavailable,
+)
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.claims import read_claims
 from mcp_remote_py.oauth.flow import (
@@ -888,6 +894,19 @@ def test_any_other_failure_keeps_what_is_stored(
         world.sign_in(settings=settings)
     assert world.stored == REGISTERED
     assert len(world.token_requests) == 1
+
+
+@pytest.mark.parametrize("lost", [NotSent("Nobody is there."), Interrupted("It broke.")])
+def test_tokens_that_do_not_arrive_are_the_end_of_a_sign_in(lost: McpRemoteError) -> None:
+    """The code may be spent: the next step is a new sign-in, and not to ask again."""
+    world = World(REGISTERED)
+    world.tokens = lost
+    with pytest.raises(SignInUnavailable) as caught:
+        world.sign_in()
+    assert caught.value.sentence() == (
+        f"The tokens of your sign-in did not arrive: {lost.cause} "
+        "Sign in again: mcp-remote-py login URL."
+    )
 
 
 @pytest.mark.promise("A2")

@@ -2,8 +2,9 @@
 
 Left alone it forwards. `script` and `always` say what happens to a connection from the request on
 in which some bytes turn up (a method, a path; b"" is any request): how much of the request gets
-through, how much of the answer, how fast, and how it ends. It knows nothing of HTTP but that a
-request comes in one piece, and counts what passes by. Must not know who talks.
+through, how much of the answer, how fast, and how it ends. It knows nothing of HTTP but that the
+next request comes behind the answer to the one before, and counts what passes by. Must not know who
+talks.
 """
 
 from __future__ import annotations
@@ -31,15 +32,16 @@ class Fault:
     """What becomes of one request and its answer.
 
     Attributes:
-        request: the share of the request's bytes that gets through, 0 to 1.
-        response: how many bytes of the answer get through, None for all.
+        request: how many bytes of the request get through, None for all.
+        response: how many bytes of the answer get through, None for all; with 0 it is lost as soon
+            as there is one.
         pause: seconds after those bytes; then comes `then`, or with "go on" the rest.
         pace: seconds between two bytes of the answer.
         behind: what follows the answer's first bytes at once, as a late or repeated packet.
         then: how it ends, see `Ending`.
     """
 
-    request: float = 1.0
+    request: int | None = None
     response: int | None = None
     pause: float = 0.0
     pace: float = 0.0
@@ -54,8 +56,20 @@ class _Link:
         self.client = client
         self.server = server
         self.fault: Fault | None = None
+        self.left: int | None = None
+        """Bytes of the request that may still pass, None for all."""
         self.passed = 0
+        """Bytes of the answer that have passed."""
+        self.marks: tuple[bytes, ...] = ()
+        """Those that are watched, and that the request has."""
+        self.is_answered = False
+        """Whether there was an answer behind the last bytes of a request."""
         self.is_mute = False
+
+    def begin_request(self) -> None:
+        """What the last one met is over."""
+        self.is_answered, self.marks = False, ()
+        self.fault, self.left = None, None
 
     def end(self, how: Ending) -> None:
         if how == "reset":
@@ -78,15 +92,17 @@ class FaultProxy:
     Attributes:
         port: where the command is to connect.
         connections: monotonic seconds at which each was accepted.
-        passed: bytes of answers so far.
         seen: by the bytes that were looked for, how many requests had them.
+        request_sizes, answer_sizes: by the same, how many bytes the last such request had, as far
+            as it was sent, and the answer to it.
     """
 
     def __init__(self, target: tuple[str, int], host: str = "127.0.0.1", port: int = 0) -> None:
         self.target = target
         self.connections: list[float] = []
-        self.passed = 0
         self.seen: dict[bytes, int] = {}
+        self.request_sizes: dict[bytes, int] = {}
+        self.answer_sizes: dict[bytes, int] = {}
         self.stopped = threading.Event()
         self._host = host
         self._scripts: dict[bytes, deque[Fault]] = {}
@@ -218,23 +234,34 @@ class FaultProxy:
                 return
 
     def _up(self, link: _Link, data: bytes) -> None:
+        if link.is_answered:
+            link.begin_request()
         with self._lock:
-            for mark in self.seen:
-                self.seen[mark] += data.count(mark)
+            self._count(link, data)
             fault = self._choose(data)
-        if fault is None:
-            link.server.sendall(data)
+        if fault is not None:
+            link.fault, link.left, link.passed = fault, fault.request, 0
+        now = data[: link.left]
+        if now:
+            link.server.sendall(now)
+        if link.fault is None or link.left is None:
             return
-        link.fault = fault
-        link.passed = 0
-        share = int(len(data) * fault.request)
-        if share:
-            link.server.sendall(data[:share])
-        if share < len(data) or fault.response == 0:
-            self._pause(fault)
-            link.end(fault.then)
-            if fault.then == "go on":
-                link.server.sendall(data[share:])
+        link.left -= len(now)
+        if not link.left:
+            link.left = None
+            self._pause(link.fault)
+            link.end(link.fault.then)
+            if link.fault.then == "go on":
+                link.server.sendall(data[len(now) :])
+
+    def _count(self, link: _Link, data: bytes) -> None:
+        new = tuple(mark for mark in self.seen if mark in data)
+        for mark in new:
+            self.seen[mark] += data.count(mark)
+            self.request_sizes[mark] = self.answer_sizes[mark] = 0
+        link.marks += new
+        for mark in link.marks:
+            self.request_sizes[mark] += len(data)
 
     def _choose(self, data: bytes) -> Fault | None:
         for mark, queue in self._scripts.items():
@@ -243,7 +270,10 @@ class FaultProxy:
         return next((fault for mark, fault in self._standing.items() if mark in data), None)
 
     def _down(self, link: _Link, data: bytes) -> None:
-        self.passed += len(data)
+        with self._lock:
+            link.is_answered = True
+            for mark in link.marks:
+                self.answer_sizes[mark] += len(data)
         fault = link.fault
         if fault is None:
             link.client.sendall(data)

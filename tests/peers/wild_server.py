@@ -528,7 +528,9 @@ class WildServer:
             return None  # the end, or bytes of TLS
         verb, path, _ = first.decode("latin-1").split(" ", 2)
         headers: dict[str, str] = {}
-        while (line := reader.readline()) not in (b"\r\n", b""):
+        while (line := reader.readline()) != b"\r\n":
+            if not line:
+                return None  # who hangs up within a request has not asked
             name, _, value = line.decode("latin-1").partition(":")
             name = name.lower()
             value = value.strip()
@@ -536,7 +538,10 @@ class WildServer:
         if "chunked" in headers.get("transfer-encoding", ""):
             body = b"".join(iter(lambda: _read_chunk(reader), b""))
         else:
-            body = reader.read(int(headers.get("content-length", "0")))
+            length = int(headers.get("content-length", "0"))
+            body = reader.read(length)
+            if len(body) < length:
+                return None
         return Exchange(self, connection, verb, path, headers, body)
 
 

@@ -45,6 +45,7 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.redact import Secret, scrub_known
 from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.settings.unattended import Unattended
 from mcp_remote_py.signin.agent import SignInAgent
 from mcp_remote_py.signin.page import Outcome
 from mcp_remote_py.signin.ports import Ports
@@ -290,7 +291,7 @@ class World:
                 return NOT_FOUND
 
     def _give_tokens(self, form: dict[str, str]) -> HttpResponse:
-        if form["grant_type"] == "authorization_code":
+        if form["grant_type"] != "refresh_token":
             if isinstance(self.refuse_code, McpRemoteError):
                 raise self.refuse_code
             if self.refuse_code is not None:
@@ -801,6 +802,35 @@ def test_person_is_shown_what_the_server_made_of_the_code(
         with pytest.raises(McpRemoteError):
             await world.agent().sign_in()
         assert [listener.outcomes for listener in world.listeners] == [[outcome]]
+
+    run(main())
+
+
+AGENT = SignInSettings(
+    static_client=Secret(
+        f'{{"client_id": "client", "client_secret": "a-secret-of-it", "issuer": "{ISSUER}"}}'
+    ),
+    unattended=Unattended(),
+)
+
+
+@pytest.mark.promise("R1")
+@pytest.mark.parametrize("settings", [SignInSettings(), AGENT], ids=["person", "unattended"])
+def test_request_that_was_refused_does_not_count_as_one_that_may_have_been_executed(
+    settings: SignInSettings,
+) -> None:
+    """What got lost is the answer to a request of ours."""
+
+    async def main() -> None:
+        world = World()
+        world.refuse_code = Interrupted("The connection broke.")
+        agent = world.agent(settings)
+        assert not agent.has_failed()
+        with pytest.raises(Refused, match=r"The connection broke\.") as caught:
+            await agent.refused(None, 401, CHALLENGE)
+        assert caught.value.status == 401
+        assert caught.value.is_passing is (settings is AGENT)  # else it is the person's turn
+        assert agent.has_failed()
 
     run(main())
 

@@ -13,6 +13,7 @@ from tests.soak import many, soak
 from tests.soak.measures import Slope, Vitals, average, fit, mean_of
 from tests.soak.soak import Report, Tally
 from tests.soak.weather import FAULTS, order
+from tests.thorough import THOROUGH
 
 VITALS = Vitals(44.0, 28.0, 26.0, 13, 4, 3, 0, 100)
 GOOD = Report(
@@ -38,7 +39,7 @@ GOOD = Report(
 
 @pytest.mark.timeout(240)
 def test_relays_outlive_all_that_goes_wrong(tmp_path: Path) -> None:
-    report = soak.run(tmp_path, 6.0, relays=3, pace=0.1, lifetime=3, fresh=False)
+    report = soak.run(tmp_path, 6.0, relays=3, pace=0.1, lifetime=3, fresh=THOROUGH)
     assert not report.problems()
     assert set(report.faults) == {fault.name for fault in FAULTS}
     assert report.tally.asked > 20
@@ -47,7 +48,7 @@ def test_relays_outlive_all_that_goes_wrong(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(240)
 def test_many_relays_share_one_sign_in(tmp_path: Path) -> None:
-    report = many.run(tmp_path, 6, expiries=1, lifetime=2, watched=0.5, fresh=False)
+    report = many.run(tmp_path, 6, expiries=1, lifetime=2, watched=0.5, fresh=THOROUGH)
     assert not report.problems()
     assert len(report.vitals) == 4
     waiting, idle = (one for one in report.phases if "0 s of" in one.name)

@@ -17,6 +17,7 @@ from tests.interop.aws.gate import KEY, REGION, SECRET
 from tests.interop.aws.relays import Relay, Signing
 from tests.interop.aws.running import GOOD_KEYS, RunningGate
 from tests.real.configuration import desktop_environment
+from tests.thorough import THOROUGH
 
 PATIENCE = 25.0
 """Seconds for one answer: the slower of the two takes 5 to start on a busy machine."""
@@ -88,7 +89,7 @@ class Desk:
         variables: Mapping[str, str] | None = None,
         *,
         handlers: Mapping[str, Handler] | None = None,
-        fresh: bool = False,
+        fresh: bool = THOROUGH,
         greet: bool = True,
     ) -> Generator[Host]:
         """The command, started, and greeted where that is wanted."""
