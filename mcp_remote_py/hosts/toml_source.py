@@ -30,6 +30,8 @@ _LONG_NUMBER = re.compile(
     rf"(?<![\w.+-])[+-]?[0-9](?:_?[0-9]){{{MAX_INTEGER_DIGITS},}}+(?![\w.:-])(?![ \t]*[.=])"
 )
 """A whole number in base ten: neither a name, nor a part of a date, or of a number with a point."""
+_LONG_NAME = re.compile(rf"(?<![\w-])[\w-]++(?:[ \t]*+\.[ \t]*+[\w-]++){{{MAX_CONFIG_DEPTH},}}")
+"""A name with dots inside braces."""
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 
 _EXPECTED = (
@@ -81,7 +83,7 @@ def load_toml(text: str) -> dict[str, Any]:
         BrokenConfig: it is not TOML.
     """
     try:
-        return tomllib.loads(text)
+        value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         said = str(error)
         match = _PLACE.search(said)
@@ -111,6 +113,26 @@ def load_toml(text: str) -> dict[str, Any]:
             f"A config file has at most {MAX_CONFIG_DEPTH} brackets inside each other",
             "here is one more",
         ) from None
+    long_name = _find_long_name(text) if text.count(".") > MAX_CONFIG_DEPTH else -1
+    if long_name != -1:
+        raise broken_at(
+            text,
+            long_name,
+            f"A name has at most {MAX_CONFIG_DEPTH} parts with dots between them",
+            "this one has more",
+        )
+    return value
+
+
+def _find_long_name(text: str) -> int:
+    """The place of a name that nests too deep, -1 without one: `tomllib` has no bound for them."""
+    for each in _cut(text):
+        if len(each.path) > MAX_CONFIG_DEPTH:
+            return each.start
+    for part in _cut_values(text):
+        if part[0][0] not in "\"'#" and (name := _LONG_NAME.search(text, *part.span())):
+            return name.start()
+    return -1
 
 
 def _find_long_number(text: str) -> int:

@@ -26,6 +26,7 @@ SAVE = (
 )
 
 LONG = "1" * 5000
+DEEP = "b." * 2500 + "c"
 
 JSON_FAULTS = [
     ('{\n  "a": 1\n  "b": 2\n}', 3, 3, 'A comma or "}" is expected, but a string was found.'),
@@ -190,6 +191,20 @@ TOML_FAULTS = [
         MAX_CONFIG_DEPTH + 5,
         f"A config file has at most {MAX_CONFIG_DEPTH} brackets inside"
         " each other, but here is one more.",
+    ),
+    *(
+        (
+            text,
+            line,
+            column,
+            f"A name has at most {MAX_CONFIG_DEPTH} parts with dots between them, but this one has"
+            " more.",
+        )
+        for text, line, column in (
+            (f"[a]\n{DEEP} = 1", 2, 1),
+            (f"x = '{DEEP}'\n[{DEEP}]", 2, 1),
+            (f'b = [{"0.5," * 200}]\na = {{ "{DEEP}" = 1, {DEEP} = 2 }} # {DEEP}', 2, 5016),
+        )
     ),
     ("a = 1 b = 2", 1, 7, "The end of the line is expected, but something else was found."),
     ("= 1", 1, 1, "A name or a table in brackets is expected, but something else was found."),
