@@ -123,6 +123,11 @@ def take_off_wrapping(text: str) -> str:
     return text
 
 
+def write_option(name: str, word: str) -> tuple[str, ...]:
+    """An option with its word, as both are read again: what begins with a hyphen is an option."""
+    return (f"{name}={word}",) if word.startswith("-") else (name, word)
+
+
 def find_empty_variable(text: str, environment: Mapping[str, str]) -> str:
     """The first `${NAME}` in `text` that stands for nothing but blanks, "" without one."""
     for name in _VARIABLE.findall(text):
