@@ -647,8 +647,16 @@ def test_secret_that_only_the_host_knows_is_not_a_mistake() -> None:
     )
 
 
-def test_file_of_an_entry_that_is_gone() -> None:
-    words = ("https://a.test/mcp", "--header-file", "/nowhere/math.headers")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--header-file", "/nowhere/math.headers"),
+        ("--header-file=/nowhere/math.headers",),
+        ("--header-file", "'/nowhere/math.headers'"),
+    ],
+)
+def test_file_of_an_entry_that_is_gone(words: tuple[str, ...]) -> None:
+    words = ("https://a.test/mcp", *words)
     with pytest.raises(UsageError) as caught:
         read([MATH._replace(words=words)], "math")
     assert caught.value.sentence() == (
@@ -664,6 +672,8 @@ def test_file_of_an_entry_that_is_gone() -> None:
         (("--header", "Authorization:${AUTH}"),
          'the variable AUTH in "env" of the entry math in /home/x/mcp.json'),
         (("--header", "Authorization: Bearer canary-of-a-header-6"),
+         'in "args" of the entry math in /home/x/mcp.json'),
+        (("--header=Authorization: Bearer canary-of-a-header-6",),
          'in "args" of the entry math in /home/x/mcp.json'),
         (("--header", "X:${KEY_OF_US}"), "your own variable KEY_OF_US"),
         (("--header", "X: canary-a-7", "--header", "Y: canary-a-8"), ""),
