@@ -13,7 +13,7 @@ from mcp_remote_py.cli.options import LOGS, OPTIONS, OTHER, Option, options_of
 from mcp_remote_py.cli.program import LOGIN, PROXY
 from mcp_remote_py.errors import one_line
 from mcp_remote_py.patterns import lazy_pattern
-from mcp_remote_py.redact import MASK, mask_url
+from mcp_remote_py.redact import MASK, mask_path, mask_url
 from mcp_remote_py.settings.words import write_option
 
 _OPENERS = ("--browser", "--no-browser", "--paste")
@@ -74,5 +74,7 @@ def _show_value(option: Option, value: str) -> str:
     """The value as it was typed, without what may be secret."""
     if option.value in ("URL", "URI"):
         return mask_url(value)
+    if option.value == "FILE":
+        return mask_path(value)
     is_name_of_file = option.value == "JSON" and value.startswith("@")
     return MASK if option.value in ("HEADER", "COMMAND", "JSON") and not is_name_of_file else value

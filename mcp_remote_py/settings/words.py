@@ -14,6 +14,7 @@ from typing import Self
 
 from mcp_remote_py.errors import HEADER_EXAMPLE, UsageError
 from mcp_remote_py.patterns import lazy_pattern
+from mcp_remote_py.redact import mask_path
 
 ReadText = Callable[[str], str]
 """Gives the text of the file of that path; raises OSError, or ValueError where it is not a text."""
@@ -172,7 +173,7 @@ def read_file_text(path: str, option: str, read_file: ReadText) -> str:
     except OSError as error:
         unread = FileGone if isinstance(error, FileNotFoundError) else UsageError
         raise unread(
-            f"{option}: cannot read {path}: {error.strerror or type(error).__name__}.",
+            f"{option}: cannot read {mask_path(path)}: {error.strerror or type(error).__name__}.",
             hint=_FILE_HINTS.get(error.errno or 0, "Give the full path of a file you may read."),
         ) from None
     except ValueError:  # UnicodeDecodeError, or a NUL in the path
