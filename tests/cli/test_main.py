@@ -1040,8 +1040,7 @@ class TestRefusals:
             ),
             (
                 [URL, "--log-file", ""],
-                "--log-file: cannot write : No such file or directory. "
-                "Name the file itself, in a folder that exists and is yours.",
+                "--log-file is empty. Give the name of a file, or leave it out.",
             ),
         ],
     )

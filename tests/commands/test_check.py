@@ -376,7 +376,7 @@ def test_report_that_cannot_be_written_is_refused_before_any_step(
     [
         (("--report",), "--report needs a value. For example: --report report.md"),
         (("--report", "--json"), "--report needs a value. For example: --report report.md"),
-        (("--report=",), "--report has an empty name. For example: --report report.md"),
+        (("--report=",), "--report is empty. Give the name of a file, or leave it out."),
     ],
 )
 def test_report_without_a_file(desk: Desk, words: tuple[str, ...], said: str) -> None:
