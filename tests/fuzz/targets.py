@@ -269,6 +269,7 @@ CALLBACK = Target(
     signing_in.check_callback,
     (
         b"\x00GET " + _CALLBACK + b" HTTP/1.1\r\nHost: localhost:4711\r\n\r\n",
+        b"\x40GET " + _CALLBACK + b" HTTP/1.1\r\nHost: localhost:4711\r\n\r\n",
         b"\x00HEAD " + _CALLBACK + b" HTTP/1.1\r\nHost: 127.0.0.1:4711\r\n\r\n",
         b"\x00GET "
         + _CALLBACK

@@ -85,6 +85,10 @@ UNTRUE: dict[str, Callable[[], None]] = {
     "a header of the request in the answer": lambda: signing_in.check_page(
         b"HTTP/1.1 204 \r\nset-cookie: a\r\nconnection: close\r\n\r\n", b""
     ),
+    "a browser that is led elsewhere": lambda: signing_in.check_page(
+        b"HTTP/1.1 303 \r\nlocation: https://evil.example/\r\nconnection: close\r\n\r\n",
+        signing_in.STATE.encode(),
+    ),
     "a place outside the text": lambda: kept.check_place(
         b"{\n}", BrokenConfig("a", "b", line=2, column=3)
     ),
