@@ -174,7 +174,7 @@ def _name_install(entry: NamedEntry, address: str, config: str | None) -> EntryS
     if entry.start is None:
         return None
     words = ["install", entry.name, address]
-    words += ["--config", config] if config is not None else ["--client", entry.host.key]
+    words += ConfigChoice((), config).words or ["--client", entry.host.key]
     line = f"{runner_of(sys.prefix)}mcp-remote-py {one_line(shlex.join(words))}"
     return entry.start.replace(install=line)
 

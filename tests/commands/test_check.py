@@ -620,7 +620,11 @@ def test_entry_without_an_address(words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     ("words", "where"),
-    [((), "--client cursor"), (("--config", "/a b.json"), "--config '/a b.json'")],
+    [
+        ((), "--client cursor"),
+        (("--config", "/a b.json"), "--config '/a b.json'"),
+        (("--config=-x.json",), "--config=-x.json"),
+    ],
 )
 def test_command_that_writes_an_entry_anew(words: tuple[str, ...], where: str) -> None:
     start = read([MATH._replace(start=START)], "math", *words).start
