@@ -101,7 +101,7 @@ _MIN_VALUE_LENGTH = 8
 
 
 def mask_path(path: str) -> str:
-    """The name of a file that could not be opened, without what may be secret in it.
+    """The name of a file as it may be shown, without what may be secret in it; never raises.
 
     A person, or a host that tears words apart, may have given a token, a header or a key in its
     place. What begins at a root or with a dot is the name of a file.

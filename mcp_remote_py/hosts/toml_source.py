@@ -102,7 +102,7 @@ def load_toml(text: str) -> dict[str, Any]:
     except ValueError:  # of `int`, which does not know the place
         raise broken_at(
             text,
-            _find_long_number(text),
+            _find_in_values(text, _LONG_NUMBER),
             f"A number has at most {MAX_INTEGER_DIGITS} digits",
             "a longer one was found",
         ) from None
@@ -129,22 +129,19 @@ def _find_long_name(text: str) -> int:
     for each in _cut(text):
         if len(each.path) > MAX_CONFIG_DEPTH:
             return each.start
+    return _find_in_values(text, _LONG_NAME)
+
+
+def _find_in_values(text: str, pattern: re.Pattern[str]) -> int:
+    """The place of the first match outside of strings and comments, -1 without one."""
     for part in _cut_values(text):
-        if part[0][0] not in "\"'#" and (name := _LONG_NAME.search(text, *part.span())):
-            return name.start()
+        if part[0][0] not in "\"'#" and (match := pattern.search(text, *part.span())):
+            return match.start()
     return -1
 
 
-def _find_long_number(text: str) -> int:
-    """The place of the first one; all before it is TOML."""
-    for part in _cut_values(text):
-        if part[0][0] not in "\"'#" and (number := _LONG_NUMBER.search(text, *part.span())):
-            return number.start()
-    return len(text)
-
-
 def _find_depth(text: str) -> int:
-    """The place of the first bracket that is too deep; all before it is TOML."""
+    """The place of the first bracket that is too deep, or the end of the text."""
     depth = 0
     for part in _cut_values(text):
         depth += (part[0] in "[{") - (part[0] in "]}")

@@ -159,7 +159,7 @@ def check_command_line(data: bytes) -> None:
     environment = choose(way, *ENVIRONMENTS)
     with forgetting():
         try:
-            said = _read_line(argv, environment)
+            said = [one_line(warning) for warning in _read_line(argv, environment)]
         except McpRemoteError as error:
             said = [error.sentence()]
         for sentence in said:
@@ -168,7 +168,7 @@ def check_command_line(data: bytes) -> None:
 
 def check_said(sentence: str) -> None:
     """One printable line of bounded length without a secret."""
-    assert one_line(sentence).isprintable()
+    assert sentence.isprintable()
     assert len(sentence) <= MAX_SENTENCE + len(HOME)
     if not _NAMES_FILE.search(sentence):
         assert CANARY not in sentence
