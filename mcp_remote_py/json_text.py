@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import msgspec
 
@@ -36,16 +36,17 @@ other readings is read by several. Long lists of scopes have a thousand."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
+_decode_object = msgspec.json.Decoder(dict[str, object]).decode
+
 
 def decode_json_object(text: bytes) -> dict[str, object] | None:
     """The JSON object in `text` as it is, or None where it holds something else."""
     if not has_few_parts(text, MAX_DOCUMENT_PARTS):
         return None
     try:
-        document = msgspec.json.decode(text.removeprefix(_BYTE_ORDER_MARK))
+        return _decode_object(text.removeprefix(_BYTE_ORDER_MARK))
     except (ValueError, RecursionError):  # ValueError: msgspec's own, and of bytes not UTF-8
         return None
-    return cast("dict[str, object]", document) if isinstance(document, dict) else None
 
 
 def bounded(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
