@@ -30,6 +30,25 @@ Tree = Mapping[str, "msgspec.Raw | Tree"]
 encode = msgspec.json.encode
 
 
+MAX_DOCUMENT_PARTS = 10_000
+"""Values of all depths in a document of which each value is read: 5 ms, and what is asked for in
+other readings is read by several. Long lists of scopes have a thousand."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+_decode_object = msgspec.json.Decoder(dict[str, object]).decode
+
+
+def decode_json_object(text: bytes) -> dict[str, object] | None:
+    """The JSON object in `text` as it is, or None where it holds something else."""
+    if not has_few_parts(text, MAX_DOCUMENT_PARTS):
+        return None
+    try:
+        return _decode_object(text.removeprefix(_BYTE_ORDER_MARK))
+    except (ValueError, RecursionError):  # ValueError: msgspec's own, and of bytes not UTF-8
+        return None
+
+
 def bounded(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
     """`decode` for texts with few enough parts; of all others it says that they are unreadable.
 

@@ -18,7 +18,7 @@ from typing import TextIO
 from mcp_remote_py.credentials.files import close_to_others, describe_failure, describe_strangeness
 from mcp_remote_py.errors import UsageError, one_line
 from mcp_remote_py.patterns import lazy_pattern
-from mcp_remote_py.redact import Secret, remember, scrub_known
+from mcp_remote_py.redact import Secret, mask_path, remember, scrub_known
 from mcp_remote_py.settings.commands import LogSettings
 
 ROOT = "mcp_remote_py"
@@ -154,7 +154,7 @@ def _is_same_file(status: os.stat_result, stdout: int) -> bool:
 def _unusable_log_file(path: str, error: OSError | ValueError) -> UsageError:
     reason = describe_failure(error) if isinstance(error, OSError) else "not a file name"
     return UsageError(
-        f"--log-file: cannot write {path}: {reason}.",
+        f"--log-file: cannot write {mask_path(path)}: {reason}.",
         hint="Name the file itself, in a folder that exists and is yours.",
     )
 

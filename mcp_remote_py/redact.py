@@ -1,8 +1,9 @@
 """Secrets are a type: what is wrapped here cannot be formatted by accident.
 
-`.reveal()` is the one word to search for in a review. Two more ways out are closed here: a URL
-that has a key in it (`mask_url`), and a foreign text that repeats what it was sent (`scrub`), in
-any spelling. This module must not know who stores a secret or sends it.
+`.reveal()` is the one word to search for in a review. Three more ways out are closed here: a URL
+that has a key in it (`mask_url`), a word that was given in place of a file's name (`mask_path`),
+and a foreign text that repeats what it was sent (`scrub`), in any spelling. This module must not
+know who stores a secret or sends it.
 """
 
 from __future__ import annotations
@@ -97,6 +98,26 @@ def secrets_in_url(url: str) -> tuple[Secret, ...]:
 
 _MIN_VALUE_LENGTH = 8
 """Characters. A shorter value of a query or a cookie is a switch, unless it looks like a key."""
+
+
+def mask_path(path: str) -> str:
+    """The name of a file as it may be shown, without what may be secret in it; never raises.
+
+    A person, or a host that tears words apart, may have given a token, a header or a key in its
+    place. What begins at a root or with a dot is the name of a file.
+    """
+    if _NO_PATH.search(path):
+        return MASK
+    if _ROOT.match(path):
+        return path
+    parts = _SEPARATORS.split(path)
+    return "".join(part if part in ("/", "\\") else _mask_key(part) for part in parts)
+
+
+_NO_PATH = lazy_pattern(r"\n|^[A-Za-z0-9-]+: ")
+"""Several lines, as a key has them, or the name of a header with what is behind it."""
+_ROOT = lazy_pattern(r"[.~/\\]|[A-Za-z]:[/\\]")
+_SEPARATORS = lazy_pattern(r"([/\\])")
 
 
 def _mask_key(segment: str, before: str = "") -> str:

@@ -20,6 +20,7 @@ from mcp_remote_py.redact import (
     MASK,
     MAX_TOKENS_KNOWN,
     Secret,
+    mask_path,
     mask_url,
     remember,
     remember_briefly,
@@ -88,6 +89,29 @@ def test_a_masked_url_shows_where_but_not_what(url: str, masked: str) -> None:
 @given(st.text())
 def test_masking_takes_any_text(text: str) -> None:
     assert isinstance(mask_url(text), str)
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("token.txt", "token.txt"),
+        ("certs/ca.pem", "certs/ca.pem"),
+        ("my client-2024.json", "my client-2024.json"),
+        ("/home/ab12cd34ef/x", "/home/ab12cd34ef/x"),
+        ("~/.keys/ab12cd34ef", "~/.keys/ab12cd34ef"),
+        ("../ab12cd34ef", "../ab12cd34ef"),
+        ("C:\\x\\ab12cd34ef", "C:\\x\\ab12cd34ef"),
+        ("", ""),
+        ("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln", "eyJh****"),
+        ("canary/8fj2+kd92m=", "canary/****"),
+        ("keys\\ab12cd34ef", "keys\\****"),
+        ("Authorization: Bearer canary", "****"),
+        ("-----BEGIN PRIVATE KEY-----\ncanary\n", "****"),
+    ],
+)
+def test_what_stands_in_place_of_a_files_name_may_be_a_secret(path: str, shown: str) -> None:
+    assert mask_path(path) == shown
 
 
 @pytest.mark.promise("S2")

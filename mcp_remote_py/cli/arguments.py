@@ -21,6 +21,7 @@ from mcp_remote_py.cli.options import (
 )
 from mcp_remote_py.cli.program import COMMANDS, SHORT_FORMS, Command
 from mcp_remote_py.errors import UsageError
+from mcp_remote_py.key_shapes import may_be_key
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.settings.words import AROUND_BLANKS, take_off_wrapping
 from mcp_remote_py.values import Value
@@ -115,9 +116,10 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
     if url is not None and has_all:
         raise UsageError("Both --all and a server URL are given.", hint="Leave out one of them.")
     if url is None and this.needs_url and not has_all:
+        # An address without its scheme is taken for a name, and may have a key in it.
+        example = this.example_for() if may_be_key(name or "") else this.example_for(name or "math")
         raise UsageError(
-            "The server URL is missing.",
-            hint=f"Usage: {this.words_before} {this.example_for(name or 'math')} [options]",
+            "The server URL is missing.", hint=f"Usage: {this.words_before} {example} [options]"
         )
     idle = [name for name in options if OPTIONS[name].is_idle_in(command)]
     for name in idle:

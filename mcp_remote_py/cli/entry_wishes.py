@@ -12,7 +12,7 @@ from mcp_remote_py.cli.arguments import Arguments
 from mcp_remote_py.cli.options import AWS, OPTIONS
 from mcp_remote_py.errors import one_line
 from mcp_remote_py.patterns import lazy_pattern
-from mcp_remote_py.redact import mask_url, scrub_known
+from mcp_remote_py.redact import mask_path, mask_url, scrub_known
 
 _VARIABLE = lazy_pattern(r"\$\{([^{}:]+)\}")
 """One of the environment; with a colon it is the host's own, such as `${input:token}`."""
@@ -56,5 +56,5 @@ def _wish_of(name: str, word: str) -> str:
     if kind == "COMMAND":
         return f"run the command {word}"
     if kind == "FILE":
-        return f"use the file {word}"
+        return f"use the file {mask_path(word)}"
     return f"read the file {word[1:]}" if kind == "JSON" and word.startswith("@") else ""

@@ -13,7 +13,8 @@ from mcp_remote_py.cli.options import LOGS, OPTIONS, OTHER, Option, options_of
 from mcp_remote_py.cli.program import LOGIN, PROXY
 from mcp_remote_py.errors import one_line
 from mcp_remote_py.patterns import lazy_pattern
-from mcp_remote_py.redact import MASK, mask_url
+from mcp_remote_py.redact import MASK, mask_path, mask_url
+from mcp_remote_py.settings.words import write_option
 
 _OPENERS = ("--browser", "--no-browser", "--paste")
 
@@ -33,9 +34,8 @@ def describe_entry(given: Given) -> tuple[str, ...]:
     words = [] if given.arguments.port is None else [given.arguments.port]
     for name, found in given.arguments.options.items():
         for word in found if PROXY in OPTIONS[name].commands else ():
-            words.append(name)
-            if OPTIONS[name].value:
-                words.append(_show_in_entry(OPTIONS[name], word))
+            option = OPTIONS[name]
+            words += write_option(name, _show_in_entry(option, word)) if option.value else [name]
     return tuple(words)
 
 
@@ -67,12 +67,14 @@ def _words_for_login(given: Given) -> Iterator[str]:
             if not option.value:
                 yield option.name
             elif word and (option.name, word) != ("--token-store", "memory"):
-                yield from (option.name, _show_value(option, word))
+                yield from write_option(option.name, _show_value(option, word))
 
 
 def _show_value(option: Option, value: str) -> str:
     """The value as it was typed, without what may be secret."""
     if option.value in ("URL", "URI"):
         return mask_url(value)
+    if option.value == "FILE":
+        return mask_path(value)
     is_name_of_file = option.value == "JSON" and value.startswith("@")
     return MASK if option.value in ("HEADER", "COMMAND", "JSON") and not is_name_of_file else value

@@ -10,10 +10,9 @@ import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from itertools import pairwise
 from typing import Protocol
 
-from mcp_remote_py.cli.arguments import parse_arguments
+from mcp_remote_py.cli.arguments import Arguments, parse_arguments
 from mcp_remote_py.cli.entry_wishes import list_wishes
 from mcp_remote_py.cli.given import Given
 from mcp_remote_py.cli.login_words import describe_login
@@ -165,7 +164,7 @@ def _read_named(given: Given, find: FindEntries, unread: list[str]) -> CheckSett
         typed=_type_again(given, name, clients, config),
         source=one_line(f"{entry.host.title}, {entry.path}"),
         variables=dict(entry.variables),
-        value_place=_find_value(entry),
+        value_place=_find_value(entry, of_entry),
         start=_name_install(entry, mask_url(str(settings.server)), config),
     )
 
@@ -175,21 +174,21 @@ def _name_install(entry: NamedEntry, address: str, config: str | None) -> EntryS
     if entry.start is None:
         return None
     words = ["install", entry.name, address]
-    words += ["--config", config] if config is not None else ["--client", entry.host.key]
+    words += ConfigChoice((), config).words or ["--client", entry.host.key]
     line = f"{runner_of(sys.prefix)}mcp-remote-py {one_line(shlex.join(words))}"
     return entry.start.replace(install=line)
 
 
-_HEADERS = ("--header", "-H", "--header-file")
 _VARIABLE = lazy_pattern(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def _find_value(entry: NamedEntry) -> str:
+def _find_value(entry: NamedEntry, arguments: Arguments) -> str:
     """Where the value of the only header stands; "" where there are several, or none."""
-    words = [word for before, word in pairwise(entry.words) if before in _HEADERS]
+    files = arguments.each("--header-file")
+    words = [*arguments.each("--header"), *files]
     if len(words) != 1:
         return ""
-    if "--header-file" in entry.words:
+    if files:
         return one_line(f"in the file {words[0]}")
     named = _VARIABLE.findall(words[0])
     where = one_line(f"of the entry {entry.name} in {entry.path}")
@@ -242,7 +241,7 @@ def _known_to_host(entry: NamedEntry, error: KnownToHost) -> UsageError:
 
 
 def _file_gone(entry: NamedEntry) -> UsageError:
-    file = next(word for before, word in pairwise(entry.words) if before == "--header-file")
+    file = parse_arguments(PROXY, entry.words).first("--header-file")
     words = shlex.join(("install", entry.name, _masked_address(entry), "--client", entry.host.key))
     return UsageError(
         one_line(

@@ -21,7 +21,7 @@ from mcp_remote_py.settings.entry import (
     InstallSettings,
     UninstallSettings,
 )
-from mcp_remote_py.settings.words import UnsetVariable
+from mcp_remote_py.settings.words import UnsetVariable, write_option
 
 _OF_RELAY = {option.name: option.value for option in ALL_OPTIONS if PROXY in option.commands}
 
@@ -110,7 +110,7 @@ def _list_words(arguments: Arguments) -> tuple[str, ...]:
         if name not in _OF_RELAY:
             continue
         for word in found:
-            words += [name, word] if OPTIONS[name].value else [name]
+            words += write_option(name, word) if OPTIONS[name].value else [name]
     return tuple(words)
 
 

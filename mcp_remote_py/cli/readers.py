@@ -26,14 +26,21 @@ Read = Callable[[str, Reading], object]
 """Makes the value of an option of its word; raises `UsageError`, which names the option."""
 
 
-def keep_word(text: str, _: Reading) -> str:
-    """The word itself."""
+def keep_word(text: str, reading: Reading) -> str:
+    """The word itself, where it says something."""
+    if not text:
+        raise UsageError(f"{reading.option} is empty.", hint="Give its value, or leave it out.")
     return text
 
 
 def read_path(text: str, reading: Reading) -> str:
     """The name of a file."""
-    return words.expand_path(text, reading.environment)
+    path = words.expand_path(text, reading.environment)
+    if not path:
+        raise UsageError(
+            f"{reading.option} is empty.", hint="Give the name of a file, or leave it out."
+        )
+    return path
 
 
 def read_named_file(path: str) -> str:

@@ -67,8 +67,6 @@ def write_report(
 
 def explain_no_report(path: str, error: OSError, *, is_folder: bool) -> UsageError:
     """Why the file of the report cannot be made, and what to give instead."""
-    if not path:
-        return UsageError("--report has an empty name.", hint="For example: --report report.md")
     if is_folder or isinstance(error, IsADirectoryError):
         name = path.rstrip("/\\")
         return UsageError(

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from mcp_remote_py.settings.words import write_option
+
 Placeholders = Mapping[str, str]
 """By the name of an option, what its value is called in the help; "" for a switch."""
 
@@ -56,10 +58,10 @@ def join_words(words: Sequence[EntryWord]) -> tuple[str, ...]:
     """The words as they are written: the value behind its option."""
     joined: list[str] = []
     for word in words:
-        if word.option:
-            joined.append(word.option)
-        if word.value or word.placeholder:
-            joined.append(word.value)
+        if word.option and word.placeholder:
+            joined += write_option(word.option, word.value)
+        else:
+            joined.append(word.option or word.value)
     return tuple(joined)
 
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import tomlkit
 
-from mcp_remote_py.hosts.broken_config import BrokenConfig
+from mcp_remote_py.hosts.broken_config import broken_at
 from mcp_remote_py.hosts.toml_source import Statement, cut_statements, load_toml
 
 _Place = tuple[str, ...]
@@ -25,12 +25,12 @@ def read_toml_members(text: str, place: _Place) -> dict[str, object]:
     Raises:
         BrokenConfig: the text is broken, or something at or above `place` is not a table.
     """
-    value: object = load_toml(text)
-    for name in place:
-        if name not in (table := cast("dict[str, object]", value)):
+    table: dict[str, object] = load_toml(text)
+    for depth, name in enumerate(place, 1):
+        if name not in table:
             return {}
-        value = _check_table(table[name], name)
-    return cast("dict[str, object]", value)
+        table = _check_table(text, place[:depth], table[name])
+    return table
 
 
 def merge_toml_table(
@@ -47,7 +47,7 @@ def merge_toml_table(
     path = (*place, name)
     if name not in entries:
         return _put_in(text, place, name, members)
-    entry = cast("dict[str, object]", _check_table(entries[name], name))
+    entry = _check_table(text, path, entries[name])
     for each, value in members.items():
         if each not in entry or not _is_same(entry[each], value):
             text = _set(text, (*path, each), value)
@@ -72,10 +72,15 @@ def remove_toml_member(text: str, place: _Place, name: str) -> str:
     return _take_out(text, statements, path)
 
 
-def _check_table(value: object, name: str) -> object:
-    if not isinstance(value, dict):
-        raise BrokenConfig(f"A table {json.dumps(name)} is expected", "something else was found")
-    return cast("dict[str, object]", value)
+def _check_table(text: str, path: _Place, value: object) -> dict[str, object]:
+    if isinstance(value, dict):
+        return cast("dict[str, object]", value)
+    around = [each for each in cut_statements(text) if each.path == path[: len(each.path)]]
+    nearest = max(around, key=lambda each: len(each.path))
+    at = nearest.start if nearest.is_header else nearest.value
+    raise broken_at(
+        text, at, f"A table {json.dumps(path[-1])} is expected", "something else was found"
+    )
 
 
 def _is_same(one: object, other: object) -> bool:

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
-from mcp_remote_py.hosts.broken_config import BrokenConfig, find_position
+from mcp_remote_py.hosts.broken_config import BrokenConfig, broken_at, find_position
 from mcp_remote_py.hosts.json_source import MAX_CONFIG_DEPTH, MAX_INTEGER_DIGITS
 from mcp_remote_py.values import Value
 
@@ -26,6 +26,12 @@ _VALUE_PART = re.compile(
     r"|[\[{]|[\]}]|\#[^\n]*+|\n|[^\"'\[\]{}#\n]++",
     re.DOTALL,
 )
+_LONG_NUMBER = re.compile(
+    rf"(?<![\w.+-])[+-]?[0-9](?:_?[0-9]){{{MAX_INTEGER_DIGITS},}}+(?![\w.:-])(?![ \t]*[.=])"
+)
+"""A whole number in base ten: neither a name, nor a part of a date, or of a number with a point."""
+_LONG_NAME = re.compile(rf"(?<![\w-])[\w-]++(?:[ \t]*+\.[ \t]*+[\w-]++){{{MAX_CONFIG_DEPTH},}}")
+"""A name with dots inside braces."""
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 
 _EXPECTED = (
@@ -77,7 +83,7 @@ def load_toml(text: str) -> dict[str, Any]:
         BrokenConfig: it is not TOML.
     """
     try:
-        return tomllib.loads(text)
+        value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         said = str(error)
         match = _PLACE.search(said)
@@ -93,15 +99,64 @@ def load_toml(text: str) -> dict[str, Any]:
         elif (line, column) == at_end:
             found = "the end of the file was found"
         raise BrokenConfig(words, found, line=line, column=column) from None
-    except ValueError:  # of `int`: a number that has no place
-        raise BrokenConfig(
-            f"A number has at most {MAX_INTEGER_DIGITS} digits", "a longer one was found"
+    except ValueError:  # of `int`, which does not know the place
+        raise broken_at(
+            text,
+            _find_in_values(text, _LONG_NUMBER),
+            f"A number has at most {MAX_INTEGER_DIGITS} digits",
+            "a longer one was found",
         ) from None
     except RecursionError:
-        raise BrokenConfig(
+        raise broken_at(
+            text,
+            _find_depth(text),
             f"A config file has at most {MAX_CONFIG_DEPTH} brackets inside each other",
-            "this one has more",
+            "here is one more",
         ) from None
+    long_name = _find_long_name(text) if text.count(".") > MAX_CONFIG_DEPTH else -1
+    if long_name != -1:
+        raise broken_at(
+            text,
+            long_name,
+            f"A name has at most {MAX_CONFIG_DEPTH} parts with dots between them",
+            "this one has more",
+        )
+    return value
+
+
+def _find_long_name(text: str) -> int:
+    """The place of a name that nests too deep, -1 without one: `tomllib` has no bound for them."""
+    for each in _cut(text):
+        if len(each.path) > MAX_CONFIG_DEPTH:
+            return each.start
+    return _find_in_values(text, _LONG_NAME)
+
+
+def _find_in_values(text: str, pattern: re.Pattern[str]) -> int:
+    """The place of the first match outside of strings and comments, -1 without one."""
+    for part in _cut_values(text):
+        if part[0][0] not in "\"'#" and (match := pattern.search(text, *part.span())):
+            return match.start()
+    return -1
+
+
+def _find_depth(text: str) -> int:
+    """The place of the first bracket that is too deep, or the end of the text."""
+    depth = 0
+    for part in _cut_values(text):
+        depth += (part[0] in "[{") - (part[0] in "]}")
+        if depth > MAX_CONFIG_DEPTH:
+            return part.start()
+    return len(text)
+
+
+def _cut_values(text: str) -> Iterator[re.Match[str]]:
+    """The parts of all values: strings, comments, brackets, and what is between them."""
+    for each in _cut(text):
+        at = each.value
+        while -1 < at < each.value_end and (part := _VALUE_PART.match(text, at)):
+            yield part
+            at = part.end()
 
 
 def _find_place(text: str, line: int, column: int) -> int:

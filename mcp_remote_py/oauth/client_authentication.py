@@ -295,8 +295,12 @@ def _encode(client: Client) -> tuple[str, str]:
     """Id and secret as they are put into a request."""
     secret = client.client_secret
     parts = client.client_id, "" if secret is None else secret.reveal()
-    if client.token_endpoint_auth_method != _BASIC or client.plain_basic:
+    if client.token_endpoint_auth_method != _BASIC:
         return parts
+    if client.plain_basic:
+        # RFC 7617 §2.1 knows no other charset than UTF-8; authlib would write Latin-1.
+        name, password = (one.encode().decode("latin-1") for one in parts)
+        return name, password
     # §2.3.1 has both form-encoded, which authlib leaves to us. %20 for a blank: that is
     # understood by those who decode forms and by those who only decode percent signs.
     name, password = (percent_encode(one, safe="") for one in parts)

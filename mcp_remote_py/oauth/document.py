@@ -12,8 +12,8 @@ from urllib.parse import urljoin
 
 import msgspec
 
-from mcp_remote_py.bounds import has_few_parts
 from mcp_remote_py.errors import excerpt, shorten
+from mcp_remote_py.json_text import decode_json_object
 from mcp_remote_py.oauth.steps import Conversation, Fetch, HttpRequest, HttpResponse, ask
 from mcp_remote_py.redact import Secret, mask_url
 from mcp_remote_py.retry import parse_retry_after
@@ -21,11 +21,6 @@ from mcp_remote_py.time_words import describe_wait, to_moment
 from mcp_remote_py.url import InvalidUrl, parse_url
 
 _JSON = Secret("application/json")
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-MAX_DOCUMENT_PARTS = 10_000
-"""Values of all depths in a document: 5 ms, and what is asked for in other readings is read by
-several. Long lists of scopes have a thousand."""
 
 MAX_POST_REDIRECTS = 2
 """Times that what is posted to one address is led on within its origin, in one exchange: a final
@@ -132,17 +127,6 @@ def drop_absent(members: Mapping[str, object]) -> dict[str, object]:
 
 def _is_absent(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
-
-
-def decode_json_object(body: bytes) -> dict[str, object] | None:
-    """The JSON object in `body` as it is, or None where it holds something else."""
-    if not has_few_parts(body, MAX_DOCUMENT_PARTS):
-        return None
-    try:
-        document = msgspec.json.decode(body.removeprefix(_BYTE_ORDER_MARK))
-    except (ValueError, RecursionError):  # ValueError: msgspec's own, and of bytes not UTF-8
-        return None
-    return cast("dict[str, object]", document) if isinstance(document, dict) else None
 
 
 def is_outage(status: int) -> bool:

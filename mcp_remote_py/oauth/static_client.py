@@ -10,13 +10,13 @@ import re
 from typing import cast
 
 from mcp_remote_py.errors import UsageError
+from mcp_remote_py.json_text import decode_json_object
 from mcp_remote_py.oauth.client_authentication import (
     METHODS,
     PRIVATE_KEY_JWT,
     choose_method_of,
     remember_authentication,
 )
-from mcp_remote_py.oauth.document import decode_json_object
 from mcp_remote_py.oauth.metadata import ServerMetadata
 from mcp_remote_py.oauth.steps import Client
 from mcp_remote_py.redact import Secret

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.commands import LogSettings, ProxySettings
+from mcp_remote_py.settings.words import write_option
 from mcp_remote_py.url import ServerUrl
 from mcp_remote_py.values import Value
 
@@ -47,7 +48,7 @@ class ConfigChoice(Value, frozen=True):
     def words(self) -> list[str]:
         """As it is typed."""
         words = [word for one in self.clients for word in ("--client", one)]
-        return words if self.file is None else [*words, "--config", self.file]
+        return words if self.file is None else [*words, *write_option("--config", self.file)]
 
 
 class InstallSettings(Value, frozen=True):

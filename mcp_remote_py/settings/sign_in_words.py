@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from mcp_remote_py.errors import UsageError
+from mcp_remote_py.json_text import decode_json_object
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.urls import parse_plain_url
 from mcp_remote_py.settings.words import (
@@ -307,7 +308,8 @@ def _read_object(
 ) -> dict[str, object]:
     """The JSON object in `text`, or in the file it names behind an @; `${NAME}` is expanded.
 
-    String by string, after parsing: a value with a quote in it does no harm. A text that is one
+    String by string, after parsing: a value with a quote in it does no harm. It is JSON as the
+    sign-in reads it, which may be hours later. A text that is one
     variable and nothing else stands for the whole object.
 
     Raises:
@@ -322,18 +324,19 @@ def _read_object(
         text = read_file_text(path, option, read_file)
     if _ONE_VARIABLE.fullmatch(text):
         text = expand_environment(text, environment)
+    document = decode_json_object(text.encode("utf-8", "surrogatepass"))
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
+        members = _expand_value(document, environment)
+        json.dumps(members, ensure_ascii=False).encode()
+    except (RecursionError, UnicodeEncodeError):  # too deep; a variable that is not text
+        members = None
+    if not isinstance(members, dict):
         raise UsageError(
             f"{source} is not a JSON object.",
             hint=f"Give {option} an object such as "
             '{"client_id": "..."}, or the name of a file with one behind an @.',
         )
-    members = cast("dict[str, object]", value)
-    return {name: _expand_value(member, environment) for name, member in members.items()}
+    return cast("dict[str, object]", members)
 
 
 def _expand_value(value: object, environment: Mapping[str, str]) -> object:

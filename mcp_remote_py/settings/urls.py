@@ -52,9 +52,12 @@ def parse_server_url(text: str, allow_http: bool = False) -> ServerUrl:
     try:
         url = parse_url(text)
     except InvalidUrl as error:
-        if error.fault is UrlFault.OTHER_SCHEME:
+        from mcp_remote_py.key_shapes import may_be_key  # where something is wrong
+
+        scheme = text.partition(":")[0].lower()
+        if error.fault is UrlFault.OTHER_SCHEME and not may_be_key(scheme):
             raise UsageError(
-                f"{_SERVER} begins with {text.partition(':')[0].lower()}://.",
+                f"{_SERVER} begins with {scheme}://.",
                 hint="A remote MCP server is reached by https:// (or http:// on this machine).",
             ) from None
         if error.fault is UrlFault.NO_SCHEME and _NAME.fullmatch(text):

@@ -14,6 +14,7 @@ from typing import Self
 
 from mcp_remote_py.errors import HEADER_EXAMPLE, UsageError
 from mcp_remote_py.patterns import lazy_pattern
+from mcp_remote_py.redact import mask_path
 
 ReadText = Callable[[str], str]
 """Gives the text of the file of that path; raises OSError, or ValueError where it is not a text."""
@@ -123,6 +124,11 @@ def take_off_wrapping(text: str) -> str:
     return text
 
 
+def write_option(name: str, word: str) -> tuple[str, ...]:
+    """An option with its word, as both are read again: what begins with a hyphen is an option."""
+    return (f"{name}={word}",) if word.startswith("-") else (name, word)
+
+
 def find_empty_variable(text: str, environment: Mapping[str, str]) -> str:
     """The first `${NAME}` in `text` that stands for nothing but blanks, "" without one."""
     for name in _VARIABLE.findall(text):
@@ -167,7 +173,7 @@ def read_file_text(path: str, option: str, read_file: ReadText) -> str:
     except OSError as error:
         unread = FileGone if isinstance(error, FileNotFoundError) else UsageError
         raise unread(
-            f"{option}: cannot read {path}: {error.strerror or type(error).__name__}.",
+            f"{option}: cannot read {mask_path(path)}: {error.strerror or type(error).__name__}.",
             hint=_FILE_HINTS.get(error.errno or 0, "Give the full path of a file you may read."),
         ) from None
     except ValueError:  # UnicodeDecodeError, or a NUL in the path

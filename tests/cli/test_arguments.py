@@ -214,6 +214,12 @@ UNREADABLE_NAME = (
             "The server URL is missing. Usage: mcp-remote-py install math https://example.com/mcp"
             " [options]",
         ),
+        (
+            INSTALL,
+            ["example.com/mcp?key=hunter22"],
+            "The server URL is missing. Usage: mcp-remote-py install math https://example.com/mcp"
+            " [options]",
+        ),
         (UNINSTALL, [], f"{MISSING}uninstall math"),
         (UNINSTALL, [" "], UNREADABLE_NAME),
         (

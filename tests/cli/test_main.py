@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from mcp_remote_py import __version__
+from mcp_remote_py.cli.arguments import parse_arguments
 from mcp_remote_py.cli.main import RunCommand, load_command, main
 from mcp_remote_py.cli.options import ALL_OPTIONS, Option, options_of
 from mcp_remote_py.cli.program import COMMANDS, PROXY
+from mcp_remote_py.cli.read_install import read_relay
 from mcp_remote_py.console import Console
 from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.redact import Secret, remember
@@ -331,6 +333,9 @@ WAYS_TO_SIGN_IN: list[list[str]] = [
      "--static-oauth-client-info", "@{folder}/client"],
     ["--static-oauth-client-info", "@{folder}/client", "--host", "127.0.0.1", "--no-browser",
      "--silent", "--read-only", "--initialize-timeout", "5", "--log-file", "{folder}/log"],
+    # What begins with a hyphen is an option, unless it is written behind its sign.
+    ["--idp-token-endpoint", TOKEN, "--idp-client-id=-me", "--idp-id-token", "{folder}/jwt",
+     "--static-oauth-client-info", "@{folder}/client", "--scope=-a -b", "--authorize-param=-k=v"],
     ["--ca-cert", "{folder}/ca", "--ipv4", "--allow-private-network", "--connect-timeout", "3"],
 ]  # fmt: skip
 """All grants, and what goes with them."""
@@ -397,6 +402,21 @@ class TestSignIn:
             *("--static-oauth-client-metadata", "****", "--resource"),
             *("https://a.example/?key=****", "--transport", "sse-only", "--scope", "a b"),
         )
+
+    @pytest.mark.promise("P2")
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("--header=-X:y", "--header=--z: y"),
+            ("--allow-tool=--debug", "--ignore-tool=-", "--ignore-tool=--", "--log-file=-x"),
+            ("--header-command=-x y", "--browser=-x", "--scope=-x", "--ping-interval=5"),
+        ],
+    )
+    def test_entry_means_the_same_where_it_is_read_again(self, words: tuple[str, ...]) -> None:
+        entry = read_relay([URL, "3334", *words], {})
+        again = read_relay(entry.words, {})
+        assert (again.words, again.relay) == (entry.words, entry.relay)
+        assert parse_arguments(PROXY, [URL, *entry.relay.entry_words]).port == "3334"
 
     @pytest.mark.parametrize(("argv", "seconds"), [([], 45.0), (["0"], None), (["2.5"], 2.5)])
     def test_initialize_waits_for_a_person_that_long(
@@ -1020,8 +1040,7 @@ class TestRefusals:
             ),
             (
                 [URL, "--log-file", ""],
-                "--log-file: cannot write : No such file or directory. "
-                "Name the file itself, in a folder that exists and is yours.",
+                "--log-file is empty. Give the name of a file, or leave it out.",
             ),
         ],
     )

@@ -142,6 +142,14 @@ MISTAKES = [
         ["--idp-token-endpoint", IDP, *INFO, "--idp-client-id", "a"],
         "--idp-token-endpoint is given without --idp-id-token.",
     ),
+    (
+        ["--jwt-bearer", ""],
+        "--jwt-bearer is empty. Give the name of a file, or leave it out.",
+    ),
+    (
+        ["--idp-token-endpoint", IDP, *INFO, "--idp-client-id", "", "--idp-id-token", "a"],
+        "--idp-client-id is empty. Give its value, or leave it out.",
+    ),
     (["--private-key", "k.pem"], "--private-key is given without --client-credentials."),
     (["--signing-alg", "ES256"], "--signing-alg is given without --private-key."),
     (["--idp-client-id", "a"], "--idp-client-id is given without --idp-token-endpoint."),

@@ -376,7 +376,7 @@ def test_report_that_cannot_be_written_is_refused_before_any_step(
     [
         (("--report",), "--report needs a value. For example: --report report.md"),
         (("--report", "--json"), "--report needs a value. For example: --report report.md"),
-        (("--report=",), "--report has an empty name. For example: --report report.md"),
+        (("--report=",), "--report is empty. Give the name of a file, or leave it out."),
     ],
 )
 def test_report_without_a_file(desk: Desk, words: tuple[str, ...], said: str) -> None:
@@ -620,7 +620,11 @@ def test_entry_without_an_address(words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     ("words", "where"),
-    [((), "--client cursor"), (("--config", "/a b.json"), "--config '/a b.json'")],
+    [
+        ((), "--client cursor"),
+        (("--config", "/a b.json"), "--config '/a b.json'"),
+        (("--config=-x.json",), "--config=-x.json"),
+    ],
 )
 def test_command_that_writes_an_entry_anew(words: tuple[str, ...], where: str) -> None:
     start = read([MATH._replace(start=START)], "math", *words).start
@@ -647,8 +651,16 @@ def test_secret_that_only_the_host_knows_is_not_a_mistake() -> None:
     )
 
 
-def test_file_of_an_entry_that_is_gone() -> None:
-    words = ("https://a.test/mcp", "--header-file", "/nowhere/math.headers")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--header-file", "/nowhere/math.headers"),
+        ("--header-file=/nowhere/math.headers",),
+        ("--header-file", "'/nowhere/math.headers'"),
+    ],
+)
+def test_file_of_an_entry_that_is_gone(words: tuple[str, ...]) -> None:
+    words = ("https://a.test/mcp", *words)
     with pytest.raises(UsageError) as caught:
         read([MATH._replace(words=words)], "math")
     assert caught.value.sentence() == (
@@ -664,6 +676,8 @@ def test_file_of_an_entry_that_is_gone() -> None:
         (("--header", "Authorization:${AUTH}"),
          'the variable AUTH in "env" of the entry math in /home/x/mcp.json'),
         (("--header", "Authorization: Bearer canary-of-a-header-6"),
+         'in "args" of the entry math in /home/x/mcp.json'),
+        (("--header=Authorization: Bearer canary-of-a-header-6",),
          'in "args" of the entry math in /home/x/mcp.json'),
         (("--header", "X:${KEY_OF_US}"), "your own variable KEY_OF_US"),
         (("--header", "X: canary-a-7", "--header", "Y: canary-a-8"), ""),

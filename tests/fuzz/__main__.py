@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import logging
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -27,6 +28,9 @@ MAX_SECONDS = 2.0
 """CPU time of one input, with what coverage costs: a longer one is a fault."""
 
 MAX_MEGABYTES = 2048
+
+INTERRUPTED = 72
+"""How libFuzzer ends where a person ends it."""
 
 
 def main() -> int:
@@ -44,13 +48,25 @@ def main() -> int:
     names = [one.name for one in TARGETS if words.target in (one.name, "all")]
     if not names:
         parser.error(f"targets are {', '.join(one.name for one in TARGETS)}, all")
-    return max(play(name, words.seconds) for name in names)
+    # Ctrl-C reaches the child, too, which ends with what it has; after that one, no other begins.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    failed = False
+    for name in names:
+        ended, is_good = play(name, words.seconds)
+        failed |= not is_good
+        if ended == INTERRUPTED:
+            break
+    return int(failed)
 
 
-def play(name: str, seconds: int) -> int:
-    """Plays one target in a process of its own, and tells what came out."""
+def play(name: str, seconds: int) -> tuple[int, bool]:
+    """Plays one target in a process of its own, and tells what came out.
+
+    How the process ended, and whether that is well and nothing was found.
+    """
     faults = WORK / "faults" / name
-    before = set(faults.glob("*")) if faults.is_dir() else set[Path]()
+    faults.mkdir(parents=True, exist_ok=True)
+    before = set(faults.glob("*"))
     child = subprocess.run(
         [sys.executable, "-m", "tests.fuzz", name, str(seconds), "--child"],
         cwd=ROOT,
@@ -62,7 +78,8 @@ def play(name: str, seconds: int) -> int:
     (WORK / f"{name}.log").write_text(child.stderr, encoding="utf-8")
     runs = re.findall(r"number_of_executed_units:\s*(\d+)", child.stderr)
     edges = re.findall(r"cov: (\d+)", child.stderr)
-    found = set(faults.glob("*")) - before if faults.is_dir() else set[Path]()
+    found = set(faults.glob("*")) - before
+    found |= {faults / kind for kind in re.findall(r"^FAULT (.*)", child.stderr, re.MULTILINE)}
     print(
         f"{name}: {runs[-1] if runs else '?'} inputs in {seconds} s, {edges[-1] if edges else '?'}"
         f" edges, {len(found)} kinds of faults"
@@ -71,15 +88,20 @@ def play(name: str, seconds: int) -> int:
     )
     for path in sorted(found):
         print(f"  {path.relative_to(ROOT)}")
-    return int(bool(found) or child.returncode != 0)
+    return child.returncode, not found and child.returncode == 0
 
 
 def fuzz(name: str, seconds: int) -> None:
     """Does not return."""
     atheris: Any = importlib.import_module("atheris")  # has no types, and is not in the lock
 
+    # To the end: much of the program is imported where it is first needed.
     with atheris.instrument_imports(include=["mcp_remote_py"]):
-        from tests.fuzz.targets import MAX_INPUT_BYTES, TARGETS
+        _fuzz(atheris, name, seconds)
+
+
+def _fuzz(atheris: Any, name: str, seconds: int) -> None:
+    from tests.fuzz.targets import MAX_INPUT_BYTES, TARGETS
 
     (target,) = (one for one in TARGETS if one.name == name)
     logging.getLogger("mcp_remote_py").addHandler(logging.NullHandler())
@@ -112,7 +134,8 @@ def fuzz(name: str, seconds: int) -> None:
 
 
 def keeping(check: Callable[[bytes], None], faults: Path) -> Callable[[bytes], None]:
-    """The check, of whose faults the shortest input of each kind is kept."""
+    """The check, of whose faults the shortest input of each kind is kept, and told once."""
+    told: set[str] = set()
 
     def take(data: bytes) -> None:
         began = time.process_time()
@@ -120,7 +143,7 @@ def keeping(check: Callable[[bytes], None], faults: Path) -> Callable[[bytes], N
             check(data)
         except Exception as error:
             where = [
-                f"{Path(frame.filename).name}:{frame.lineno}"
+                f"{Path(frame.filename).name}_{frame.lineno}"
                 for frame in traceback.extract_tb(error.__traceback__)
                 if "mcp_remote_py" in frame.filename or "tests" in frame.filename
             ][1:]
@@ -129,11 +152,13 @@ def keeping(check: Callable[[bytes], None], faults: Path) -> Callable[[bytes], N
         if time.process_time() - began > MAX_SECONDS:
             keep("slow", data, "")
 
-    def keep(kind: str, data: bytes, told: str) -> None:
-        path = faults / kind.replace(":", "_")
+    def keep(kind: str, data: bytes, trace: str) -> None:
+        path = faults / kind
         if not path.exists() or len(path.read_bytes()) > len(data):
             path.write_bytes(data)
-            sys.stderr.write(f"FAULT {kind}\n{told}\n")
+        if kind not in told:
+            told.add(kind)
+            sys.stderr.write(f"FAULT {kind}\n{trace}\n")
 
     return take
 

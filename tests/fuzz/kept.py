@@ -1,4 +1,4 @@
-"""What lies on a disk and what a person gives: records, hosts' config files, headers.
+"""What lies on a disk: records, what a server said last, hosts' config files.
 
 The judges are `json`, `tomllib` and the good file beside. Must not know corpora.
 """
@@ -16,7 +16,9 @@ from typing import Any, cast
 
 import msgspec
 
+from mcp_remote_py.channel import ServerSnapshot
 from mcp_remote_py.credentials.sealed import PENDING_SUFFIX, SUFFIX, SealedStore
+from mcp_remote_py.credentials.server_cache import SNAPSHOT_SCHEMA, ServerCache
 from mcp_remote_py.credentials.session_files import SessionFile, SessionRecord
 from mcp_remote_py.credentials.store import (
     BrokenRecord,
@@ -25,7 +27,7 @@ from mcp_remote_py.credentials.store import (
     encode_credential,
     encode_pending,
 )
-from mcp_remote_py.errors import StoreError, UsageError
+from mcp_remote_py.errors import StoreError
 from mcp_remote_py.hosts.broken_config import BrokenConfig
 from mcp_remote_py.hosts.config_text import (
     Form,
@@ -35,12 +37,16 @@ from mcp_remote_py.hosts.config_text import (
     set_json_member,
 )
 from mcp_remote_py.oauth import budget as budgets
+from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.session_id import SessionId
-from mcp_remote_py.settings.headers import MAX_HEADERS, parse_header, parse_header_lines
-from mcp_remote_py.settings.words import expand_environment, expand_path
+from mcp_remote_py.settings.commands import ToolRules
+from mcp_remote_py.stand_in import StandIn
+from mcp_remote_py.tools import ToolCatalog
+from mcp_remote_py.versions import HANDSHAKE_VERSIONS
 from tests.credentials.contract import FULL, OTHER, SESSION
 from tests.credentials.test_sealed import PENDING, FixedKeys
-from tests.fuzz.cuts import split_off
+from tests.fakes import encode_request
+from tests.fuzz.cuts import choose, split_off
 from tests.hosts.test_made_files import ENTRY
 
 # ------------------------------------------------------------------ records
@@ -132,6 +138,85 @@ def check_budget(budget: budgets.SignInBudget) -> None:
     budgets.may_show_again(budget, NOW)
     for each in (budgets.note_renewal(budget, NOW), budgets.note_failed_attempt(budget, NOW)):
         assert math.isfinite(budgets.wait_for_tab(each, NOW, step_up=False))
+
+
+# ------------------------------------------------------------------ what a server said last
+
+HIDDEN = "hidden-tool"
+SNAPSHOT_HEAD = b'{"schema":%d,"session":"%b"' % (SNAPSHOT_SCHEMA, SessionId(SERVER).key.encode())
+"""The beginning of the file; two members follow."""
+
+
+def check_snapshots(data: bytes) -> None:
+    """Any bytes are what the server said, as it said it, or nothing; the host hears only JSON.
+
+    A first byte below 128 is before a whole file, another one before the two parts of one.
+    """
+    way, content = split_off(data)
+    session = SessionId(SERVER)
+    if way >= 128:
+        initialize, _, tools = content.partition(b"\0")
+        content = b'%b,"initialize":%b,"tools":%b}' % (SNAPSHOT_HEAD, initialize, tools)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{session.record_name}.known"
+        path.write_bytes(content)
+        path.chmod(0o600)
+        known = _open_cache(folder, session).read()
+        for part in known.parts():
+            assert part in content
+            check_answer(part or b"{}")
+        said = ServerSnapshot(b'{"n":1}', choose(way, b"", b'{"tools":[]}'))
+        _open_cache(folder, session).keep(said)
+        after = _open_cache(folder, session).read()
+        assert after == said.replace(tools=said.tools or known.tools)
+    _check_stand_in(known, way)
+
+
+def _open_cache(folder: str, session: SessionId) -> ServerCache:
+    return ServerCache(Path(folder), session, lambda size: b"r" * size)
+
+
+def check_answer(answer: bytes) -> Any:
+    """A value of JSON on one line, and what it is; too deep for the judge is None."""
+    assert b"\n" not in answer
+    assert b"\r" not in answer
+    try:
+        return json.loads(answer, parse_int=_read_integer)
+    except RecursionError:
+        return None
+
+
+def _check_stand_in(known: ServerSnapshot, way: int) -> None:
+    rules = ToolRules(ignore=(HIDDEN,), read_only=bool(way & 4))
+    params = {"protocolVersion": choose(way >> 3, "2025-06-18", "2024-11-05", "1999-01-01")}
+    stand_in = StandIn(
+        parse_message(encode_request(1, "initialize", params)),
+        SERVER,
+        known,
+        ToolCatalog(rules),
+        lambda: choose(way >> 1, "Open the page.", ""),
+        is_away=bool(way & 32),
+    )
+    greeting = check_answer(stand_in.greet())
+    assert greeting is None or greeting["protocolVersion"] in HANDSHAKE_VERSIONS
+    for method in ("tools/list", "prompts/list", "resources/list", "ping", "tools/call"):
+        answer = stand_in.answer(
+            parse_message(encode_request(2, method, {"name": "sign_in", "arguments": {}}))
+        )
+        found = None if answer is None else check_answer(answer)
+        assert found is None or isinstance(found, dict)
+        if found is not None and method == "tools/list":
+            assert "nextCursor" not in found
+            assert not any(HIDDEN == name for name in _names_in(found["tools"]))
+
+
+def _names_in(tools: Any) -> list[object]:
+    assert isinstance(tools, list)
+    return [
+        cast("dict[str, object]", one).get("name")
+        for one in cast("list[object]", tools)
+        if isinstance(one, dict)
+    ]
 
 
 # ------------------------------------------------------------------ hosts' config files
@@ -254,70 +339,3 @@ def _rest(value: Any, place: tuple[str, ...]) -> str:
 
 def _same(one: object, other: object) -> bool:
     return json.dumps(one, default=repr) == json.dumps(other, default=repr)
-
-
-# ------------------------------------------------------------------ headers
-
-CANARY = "canary-8fj2kd92m"
-ENVIRONMENT = {
-    "T": CANARY,
-    "E": "",
-    "B": " \t",
-    "CR": f"{CANARY}\r\nX-B: c",
-    "N": "X-Name",
-    "NUL": "\0",
-}
-
-
-def check_headers(data: bytes) -> None:
-    """A header of one line, or a sentence that does not have the value in it."""
-    text = data.decode("utf-8", "surrogateescape")
-    for environment in (ENVIRONMENT, None):
-        _check_header(text, environment)
-        try:
-            headers = parse_header_lines(text, environment, "--header-file mine.txt")
-        except UsageError as error:
-            check_shown(error, text)
-        else:
-            assert len(headers) <= MAX_HEADERS
-            for header in headers:
-                check_pair(header.name, header.value.reveal())
-    try:
-        expanded = expand_environment(text, ENVIRONMENT)
-    except UsageError as error:
-        check_shown(error, text)
-    else:
-        if "${" not in text:
-            assert expanded == text
-        expand_path(text, ENVIRONMENT)
-
-
-def _check_header(text: str, environment: dict[str, str] | None) -> None:
-    try:
-        header = parse_header(text, environment)
-    except UsageError as error:
-        check_shown(error, text)
-        return
-    check_pair(header.name, header.value.reveal())
-    if "${" not in text or environment is None:
-        name, _, value = text.partition(":")
-        assert (header.name, header.value.reveal()) == (name.strip(" \t"), value.strip(" \t"))
-
-
-def check_pair(name: str, value: str) -> None:
-    line = f"{name}: {value}".encode("latin-1")
-    assert not set(line) & {*range(9), *range(10, 32), 127}
-    assert re.fullmatch(r"[!#-'*+.^_`|~0-9A-Za-z-]+", name)
-    assert value
-    assert value == value.strip(" \t")
-
-
-def check_shown(error: UsageError, text: str) -> None:
-    sentence = error.sentence()
-    assert sentence.isprintable()
-    assert CANARY not in sentence
-    names = [line.partition(":")[0] for line in text.split("\n")]
-    for line in text.split("\n"):
-        value = line.partition(":")[2].strip()
-        if len(value) >= 8 and "${" not in value and not any(value in name for name in names):
-            assert value not in sentence, "a value is shown"

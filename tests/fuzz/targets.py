@@ -2,21 +2,24 @@
 
 One table for both drivers: `python -m tests.fuzz` (for as long as one likes, led by coverage) and
 `test_targets` (the corpus and a few changes of it, in the gate). An input that has ever shown a
-fault is a file in `corpus/NAME`.
+fault is a file in `corpus/NAME`. One file: it is a table.
 """
 
 # ruff: noqa: E501 - one input is one line
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from mcp_remote_py.cli.options import ALL_OPTIONS
+from mcp_remote_py.cli.program import COMMANDS
 from mcp_remote_py.credentials.store import encode_credential, encode_pending
 from tests.credentials.contract import FULL
 from tests.credentials.test_sealed import PENDING
-from tests.fuzz import kept, signing_in, whole_sign_in, wire
+from tests.fuzz import kept, signing_in, typed, whole_sign_in, wire
 from tests.hosts.config_files import CONFIG_FILES
 from tests.net.corpus import ILLEGAL, LEGAL
 
@@ -39,6 +42,12 @@ class Target(NamedTuple):
         yield from self.seeds
         for path in sorted((CORPUS / self.name).glob("*")):
             yield path.read_bytes()
+
+
+def _whole_snapshot(initialize: bytes, tools: bytes) -> bytes:
+    """The file that is made of these two."""
+    parts = (kept.SNAPSHOT_HEAD, b',"initialize":', initialize, b',"tools":', tools, b"}")
+    return b"".join(parts)
 
 
 def _split(text: str) -> tuple[bytes, ...]:
@@ -190,6 +199,35 @@ SIGN_IN = Target(
         ),
     ),
 )
+_DEVICE = b'{"device_code":"canary-device-8fj2kd92","user_code":"WDJB-MJHT","verification_uri":"https://login.example/device","expires_in":1800,"interval":5}'
+DEVICE = Target(
+    "device",
+    whole_sign_in.check_device,
+    tuple(
+        bytes([way]) + whole_sign_in.BETWEEN.join(parts)
+        for way, parts in enumerate(
+            (
+                (_DEVICE, b'400\n\n{"error":"authorization_pending"}', _TOKENS),
+                (_DEVICE, b'400\n\n{"error":"slow_down"}', b"503\nRetry-After: 3\n\n", _TOKENS),
+                (_DEVICE, b'400\n\n{"error":"access_denied"}'),
+                (_DEVICE, b'400\n\n{"error":"expired_token"}'),
+                (
+                    _DEVICE,
+                    b'{"error":"invalid_grant","error_description":"canary-device-8fj2kd92"}',
+                ),
+                (_DEVICE.replace(b"uri", b"url").replace(b"https", b"http"), _TOKENS),
+                (b'401\n\n{"error":"invalid_client"}', _TOKENS),
+                (_DEVICE, b"307\nLocation: /t/\n\n"),
+            )
+        )
+    ),
+    (
+        *_JSON_WORDS,
+        *_split(
+            r'"device_code" "user_code" "verification_uri" "interval" "expires_in" "error" authorization_pending slow_down expired_token access_denied invalid_client canary-device-8fj2kd92 https:// http:// \n--\n 400\n\n 429\n 503\n\n 307\nLocation:\x20/ Retry-After: use_dpop_nonce'
+        ),
+    ),
+)
 TOKENS = Target(
     "tokens",
     signing_in.check_tokens,
@@ -231,6 +269,7 @@ CALLBACK = Target(
     signing_in.check_callback,
     (
         b"\x00GET " + _CALLBACK + b" HTTP/1.1\r\nHost: localhost:4711\r\n\r\n",
+        b"\x40GET " + _CALLBACK + b" HTTP/1.1\r\nHost: localhost:4711\r\n\r\n",
         b"\x00HEAD " + _CALLBACK + b" HTTP/1.1\r\nHost: 127.0.0.1:4711\r\n\r\n",
         b"\x00GET "
         + _CALLBACK
@@ -277,6 +316,28 @@ RECORDS = Target(
         ),
     ),
 )
+_SNAPSHOT = (
+    b'{"protocolVersion":"2025-06-18","capabilities":{"prompts":{},"resources":{}},"serverInfo":{}}',
+    b'{"tools":[{"name":"hidden-tool"},{"name":"add","annotations":{"readOnlyHint":true}}],"nextCursor":"2"}',
+)
+SNAPSHOTS = Target(
+    "snapshots",
+    kept.check_snapshots,
+    (
+        b"\x00" + _whole_snapshot(*_SNAPSHOT),
+        b"\x01" + _whole_snapshot(b"[]", b'{"tools":{}}'),
+        b"\x22" + _whole_snapshot(b"1", b"null"),
+        b"\x80" + b"\0".join(_SNAPSHOT),
+        b'\x84{"protocolVersion":"2026-07-28","capabilities":{}}\0{"tools":[{},1,null]}',
+        b"\x00",
+    ),
+    (
+        *_JSON_WORDS,
+        *_split(
+            '"protocolVersion" "2025-06-18" "2025-11-25" "capabilities" "tools" "nextCursor" "name" "hidden-tool" "annotations" "readOnlyHint" "schema" "session" "headers" "initialize" \\x00'
+        ),
+    ),
+)
 JSON_CONFIG = Target(
     "json_config",
     kept.check_json_config,
@@ -317,7 +378,7 @@ TOML_CONFIG = Target(
 )
 HEADERS = Target(
     "headers",
-    kept.check_headers,
+    typed.check_headers,
     (
         b"Authorization: Bearer ${T}",
         b"# a\r\nX-A:b\r\n\t${N} : ${T}\n",
@@ -330,8 +391,81 @@ HEADERS = Target(
         r"${T} ${E} ${B} ${CR} ${N} ${NUL} ${ } $ : \x20 \t \r\n \n \x00 \x85 \xc2\x85 \xe2\x80\xa8 Authorization Bearer Proxy- Host Content-Length ~/"
     ),
 )
+_URL = "https://example.com/mcp"
+_LINES = (
+    f"{_URL} 3334 --header 'Authorization: Bearer ${{T}}' --debug",
+    f"login {_URL} --scope 'a b' --profile=work --ipv4 --connect-timeout 5",
+    "logout --all --profile work",
+    f"status {_URL}?key={typed.TYPED} --json",
+    f"install math {_URL} --header=X-Key:${{T}} --client cursor --print",
+    "uninstall math --dry-run -y",
+    "check math --client all --report r.md",
+    f"npx -y mcp-remote {_URL} --transport sse-first --allow-http",
+    f"""{_URL} --static-oauth-client-info '{{"client_id":"c","client_secret":"{typed.TYPED}"}}'""",
+    f"{_URL} --header Authorization: Bearer {typed.TYPED}",
+    f"""{_URL} --header-command "a 'b c'" --initialize-timeout 0""",
+    "https://x.lambda-url.eu-west-1.on.aws/ --aws-sigv4 --metadata AWS_REGION=eu-west-1",
+    f"{_URL} --idp-token-endpoint {_URL} --idp-client-id=-x --idp-id-token ${{T}}"
+    """ --static-oauth-client-info '{"client_id":"c"}'""",
+    f"{_URL} --authorize-param=prompt=consent --resource '' --max-message-size 5MB --allow-tool *",
+    "completion bash",
+)
+COMMAND_LINE = Target(
+    "command_line",
+    typed.check_command_line,
+    tuple(bytes([way]) + "\0".join(shlex.split(line)).encode() for way, line in enumerate(_LINES)),
+    (
+        *(b"\0%b\0" % option.name.encode() for option in ALL_OPTIONS),
+        *(name.encode() + b"\0" for name in COMMANDS),
+        *_split(
+            r"\x00 \x00--\x00 = -- - : :// https://example.com/mcp http://localhost:8000/ ${T} ${E} ${NOPE} ${input:a} @ { [ ] } , \x20 ' \" 5 0.5 canary/8fj2+kd92m= Bearer Authorization: X-A:b =true \xff \xe2\x80\x9c uvx npx\x00-y\x00mcp-remote\x00 ~/ #"
+        ),
+    ),
+)
+_CLIENT = b'{"client_id":"c","client_secret":"canary/8fj2+kd92m=","redirect_uris":["http://localhost:3334/oauth/callback"],"token_endpoint_auth_method":"client_secret_post","issuer":"https://login.example"}'
+NAMED_FILES = Target(
+    "named_files",
+    typed.check_named_files,
+    (
+        b"# a\r\nAuthorization: Bearer ${T}\r\nX-A:b\n",
+        b"\xef\xbb\xbfX-A: canary/8fj2+kd92m=",
+        _CLIENT,
+        b'{"client_id":"${T}"}',
+        b'{"kty":"EC","crv":"P-256"}',
+        b"-----BEGIN PRIVATE KEY-----\ncanary/8fj2+kd92m=\n-----END PRIVATE KEY-----\n",
+        b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+        b"eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln\n",
+        b"\xff\xfeX\0",
+    ),
+    (
+        *_JSON_WORDS,
+        *_split(
+            r"-----BEGIN\x20 PRIVATE\x20KEY----- CERTIFICATE----- -----END\x20 ENCRYPTED canary/8fj2+kd92m= ${T} ${NOPE} Authorization: X-A: \x00 \xff . # @"
+        ),
+    ),
+)
+STATIC_CLIENT = Target(
+    "static_client",
+    typed.check_static_client,
+    (
+        _CLIENT,
+        b'{"client_id":"${T}","client_secret":"a\\u00e9 %+"}',
+        b'{"client_id":"c","token_endpoint_auth_method":null,"redirect_uris":[]}',
+        b'{"client_id":"c","n":[1.0,1e400,{"a":NaN}]}',
+        b"${T}",
+        b"@client.json",
+    ),
+    (
+        *_JSON_WORDS,
+        *_split(
+            '"client_id" "client_secret" "redirect_uris" "token_endpoint_auth_method" "none" "client_secret_basic" "issuer" https:// http://127.0.0.1:1/oauth/callback canary/8fj2+kd92m= ${T} ${E} ${NOPE} NaN Infinity'
+        ),
+        b"[" * 300,
+    ),
+)
 
 TARGETS = (
-    *(STDIN, HTTP1, SSE, COMPRESSED, CHALLENGE, METADATA, SIGN_IN, TOKENS, JWT, CALLBACK),
-    *(RECORDS, JSON_CONFIG, TOML_CONFIG, HEADERS),
+    *(STDIN, HTTP1, SSE, COMPRESSED, CHALLENGE, METADATA, SIGN_IN, DEVICE, TOKENS, JWT, CALLBACK),
+    *(RECORDS, SNAPSHOTS, JSON_CONFIG, TOML_CONFIG),
+    *(HEADERS, COMMAND_LINE, NAMED_FILES, STATIC_CLIENT),
 )

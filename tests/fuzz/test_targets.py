@@ -15,7 +15,7 @@ from mcp_remote_py.hosts.broken_config import BrokenConfig
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.metadata import ServerMetadata
 from mcp_remote_py.transports.sse import Event
-from tests.fuzz import kept, signing_in, wire
+from tests.fuzz import kept, signing_in, typed, wire
 from tests.fuzz.targets import CORPUS, MAX_INPUT_BYTES, TARGETS, Target
 from tests.thorough import often
 
@@ -85,17 +85,28 @@ UNTRUE: dict[str, Callable[[], None]] = {
     "a header of the request in the answer": lambda: signing_in.check_page(
         b"HTTP/1.1 204 \r\nset-cookie: a\r\nconnection: close\r\n\r\n", b""
     ),
+    "a browser that is led elsewhere": lambda: signing_in.check_page(
+        b"HTTP/1.1 303 \r\nlocation: https://evil.example/\r\nconnection: close\r\n\r\n",
+        signing_in.STATE.encode(),
+    ),
     "a place outside the text": lambda: kept.check_place(
         b"{\n}", BrokenConfig("a", "b", line=2, column=3)
     ),
     "a line that is not there": lambda: kept.check_place(
         b"{\n}", BrokenConfig("a", "b", line=3, column=1)
     ),
-    "two lines in a header": lambda: kept.check_pair("A", "b\r\nC: d"),
-    "a value in a sentence": lambda: kept.check_shown(
+    "two lines in a header": lambda: typed.check_pair("A", "b\r\nC: d"),
+    "a value in a sentence": lambda: typed.check_shown(
         UsageError("Not a-long-value."), "X: a-long-value"
     ),
-    "a variable in a sentence": lambda: kept.check_shown(UsageError(kept.CANARY), "X: ${T}"),
+    "a word of the command line in a sentence": lambda: typed.check_said(
+        f"{typed.TYPED} is not an option."
+    ),
+    "a client that is refused too late": lambda: typed.check_late_refusal(
+        UsageError("--x is not a JSON object.")
+    ),
+    "two lines for the host": lambda: kept.check_answer(b'{"a":\n1}'),
+    "a variable in a sentence": lambda: typed.check_shown(UsageError(typed.CANARY), "X: ${T}"),
 }
 
 

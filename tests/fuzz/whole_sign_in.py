@@ -2,7 +2,8 @@
 
 Whatever they say, the number of requests has a bound, every address is safe, a code and its
 verifier go to the token endpoint that was named before the person was asked, and an end is a
-credential or one sentence. Must not know corpora.
+credential or one sentence. So it is where a person signs in elsewhere, with a code. Must not know
+corpora.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 from mcp_remote_py.errors import McpRemoteError
 from mcp_remote_py.oauth.challenge import Challenge
+from mcp_remote_py.oauth.device import ask_by_code
 from mcp_remote_py.oauth.flow import finish, prepare
 from mcp_remote_py.oauth.steps import (
     AnyStep,
     BindListener,
     Callback,
+    Client,
     Credential,
     Fetch,
     HttpRequest,
@@ -25,6 +28,7 @@ from mcp_remote_py.oauth.steps import (
     PendingAuthorization,
     Report,
     Save,
+    Wait,
 )
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.sign_in import SignInSettings
@@ -163,3 +167,87 @@ def _check_request(pending: PendingAuthorization) -> None:
     assert given["response_type"] == "code"
     assert given["client_id"] == pending.credential.client.client_id
     assert pending.verifier.reveal() not in pending.url
+
+
+# ------------------------------------------------------------------ with a code, elsewhere
+
+DEVICE_ENDPOINT = "https://login.example/device"
+DEVICE_CODE = "canary-device-8fj2kd92"
+TIMEOUT = 40.0
+"""Seconds: with a poll in each, all steps of the conversation that a player allows."""
+
+_CLIENTS = (
+    Client("c", "registered"),
+    Client("c", "static", Secret("canary-secret/+="), "client_secret_basic"),
+)
+
+
+class DeviceServers:
+    """The answers in their order, the last for ever; and the time, which only a wait moves."""
+
+    def __init__(self, content: bytes, endpoint: str, token_endpoint: str) -> None:
+        self._answers = [_read(part) for part in content.split(BETWEEN)]
+        self._endpoint = endpoint
+        self._origins = {parse_url(one).origin for one in (endpoint, token_endpoint)}
+        self.time = NOW
+        self.judged: list[str] = []
+        self.told: list[str] = []
+        self.codes: list[str] = []
+        """Of each poll, what the server gave to poll with."""
+
+    def __call__(self, step: AnyStep) -> object:
+        match step:
+            case Wait(seconds):
+                assert seconds > 0
+                self.time += seconds
+                assert self.time <= NOW + TIMEOUT
+            case Judge(url):
+                _check_address(url)
+                self.judged.append(url)
+            case Report(text):
+                assert text.isprintable()
+                self.told.append(text)
+            case Fetch(request):
+                _check_address(request.url)
+                assert parse_url(request.url).origin in self._origins
+                assert request.body is not None
+                form = dict(parse_qsl(request.body.reveal(), keep_blank_values=True))
+                if "device_code" in form:
+                    assert self.told, "nobody knows of the code yet"
+                    self.codes.append(form["device_code"])
+                    return self._answers[min(len(self.codes), len(self._answers) - 1)]
+                return self._answers[0]
+            case _:
+                raise AssertionError(step)
+        return None
+
+
+def check_device(data: bytes) -> None:
+    """Tokens or one sentence in the time there is; what a person opens was judged before."""
+    way, content = split_off(data)
+    credential = Credential(
+        issuer="https://login.example",
+        token_endpoint="https://login.example/t",
+        client=choose(way, *_CLIENTS),
+        resource=choose(way >> 1, SERVER, ""),
+        scope=choose(way >> 2, "", "read write"),
+    )
+    servers = DeviceServers(content, DEVICE_ENDPOINT, credential.token_endpoint)
+    with forgetting():
+        try:
+            found = play(
+                ask_by_code(DEVICE_ENDPOINT, credential, TIMEOUT, lambda: servers.time), servers
+            )
+        except McpRemoteError as error:
+            check_sentence(error)
+            said = error.sentence()
+        else:
+            assert servers.codes
+            assert found.access_token is not None
+            assert re.fullmatch("[!-~]+", found.access_token.reveal())
+            said = ""
+        # The first that is told is the server's own to choose: an address and a code.
+        for text in (said, *servers.told[1:]):
+            assert DEVICE_CODE not in servers.codes or DEVICE_CODE not in text
+            assert "canary-secret" not in text
+    assert not servers.codes or len(servers.judged) == 1

@@ -25,6 +25,9 @@ SAVE = (
     "Nothing was changed. Open the file in an editor, save it as UTF-8, and run the command again."
 )
 
+LONG = "1" * 5000
+DEEP = "b." * 2500 + "c"
+
 JSON_FAULTS = [
     ('{\n  "a": 1\n  "b": 2\n}', 3, 3, 'A comma or "}" is expected, but a string was found.'),
     ('{"é": [1 2]}', 1, 10, 'A comma or "]" is expected, but a number was found.'),
@@ -166,18 +169,51 @@ TOML_FAULTS = [
             ('a = """\\   q\n"""', 1, 8),
         )
     ),
+    *(
+        (
+            text,
+            line,
+            column,
+            f"A number has at most {MAX_INTEGER_DIGITS} digits, but a longer one was found.",
+        )
+        for text, line, column in (
+            (f"a = {LONG}", 1, 5),
+            (f"a = -{LONG} # why", 1, 5),
+            (f"'a{LONG}' = '{LONG}'\n{LONG} = 1 # {LONG}\r\n'é' = {LONG}\nf = {LONG}", 3, 7),
+            (f'a = [0x{LONG}, {LONG}.5, 1e5, """\n{LONG}""",\n  1_{LONG},\n]', 3, 3),
+            (f"a = {{ {LONG} = '\"', 7.{LONG} = 1, c = {LONG} }}", 1, 10_027),
+            (f"{LONG}.a = 1979-05-27\n[b{LONG}]\nb = [[{LONG}", 3, 7),
+        )
+    ),
     (
-        f"a = {'1' * 5000}",
-        0,
-        0,
-        f"A number has at most {MAX_INTEGER_DIGITS} digits, but a longer one was found.",
+        "a = 1\n'[' = '[' # [\nb = " + "[" * 5000,
+        3,
+        MAX_CONFIG_DEPTH + 5,
+        f"A config file has at most {MAX_CONFIG_DEPTH} brackets inside"
+        " each other, but here is one more.",
+    ),
+    *(
+        (
+            text,
+            line,
+            column,
+            f"A name has at most {MAX_CONFIG_DEPTH} parts with dots between them, but this one has"
+            " more.",
+        )
+        for text, line, column in (
+            (f"[a]\n{DEEP} = 1", 2, 1),
+            (f"x = '{DEEP}'\n[{DEEP}]", 2, 1),
+            (f'b = [{"0.5," * 200}]\na = {{ "{DEEP}" = 1, {DEEP} = 2 }} # {DEEP}', 2, 5016),
+        )
     ),
     ("a = 1 b = 2", 1, 7, "The end of the line is expected, but something else was found."),
     ("= 1", 1, 1, "A name or a table in brackets is expected, but something else was found."),
     ("a = {}\n[a.b]", 2, 1, "A table is there once, but it is there again."),
-    ("s = 'hunter2'", 0, 0, 'A table "s" is expected, but something else was found.'),
-    ("[[s]]\nn = 1", 0, 0, 'A table "s" is expected, but something else was found.'),
-    ("[s]\nn = 1", 0, 0, 'A table "n" is expected, but something else was found.'),
+    ("s = 'hunter2'", 1, 5, 'A table "s" is expected, but something else was found.'),
+    ("[[s]]\nn = 1", 1, 1, 'A table "s" is expected, but something else was found.'),
+    ("[s]\nn = 1", 2, 5, 'A table "n" is expected, but something else was found.'),
+    ("s.m = 2\ns.n = 1", 2, 7, 'A table "n" is expected, but something else was found.'),
+    ("s = { n = 1 }", 1, 5, 'A table "n" is expected, but something else was found.'),
 ]
 
 

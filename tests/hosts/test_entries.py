@@ -54,6 +54,15 @@ ROWS: tuple[tuple[str, Sequence[str], Sequence[str], Mapping[str, str]], ...] = 
         {},
     ),
     (
+        "values that look like options",
+        (URL, "--scope=-a", "--idp-client-id=--debug", f"--header=-X: {KEY}"),
+        (
+            *(URL, "--scope=-a", "--idp-client-id=--debug"),
+            "--header=-X:${MCP_REMOTE_MATH_X}",
+        ),
+        {"MCP_REMOTE_MATH_X": KEY},
+    ),
+    (
         "a token",
         (URL, "--header", f"Authorization: Bearer {KEY}"),
         (URL, "--header", "Authorization:${MCP_REMOTE_MATH_AUTHORIZATION}"),
@@ -269,10 +278,20 @@ def test_names_that_a_host_can_use(key: str, name: str, good: bool) -> None:
 def test_what_is_given_wins_over_what_was_there() -> None:
     new = sort_words([URL, "--transport", "sse-only", "--header", "A: 1"], PLACEHOLDERS)
     old = sort_words(
-        [URL, "3334", "--header=B: 2", "--transport", "http-only", "--debug", "stray"], PLACEHOLDERS
+        [
+            URL,
+            "3334",
+            "--header=B: 2",
+            "--transport",
+            "http-only",
+            "--debug",
+            "--scope=-a",
+            "stray",
+        ],
+        PLACEHOLDERS,
     )
     assert join_words(take_over(new, old)) == (
-        *(URL, "3334", "--transport", "sse-only", "--header", "A: 1", "--debug"),
+        *(URL, "3334", "--transport", "sse-only", "--header", "A: 1", "--debug", "--scope=-a"),
     )
 
 

@@ -193,6 +193,28 @@ def test_a_refusal_is_about_the_client_or_not(answer: HttpResponse, is_refused: 
     assert refuses_client(answer) is is_refused
 
 
+@pytest.mark.parametrize("secret", ["passwort-für-alle", "пароль", "a€"])
+def test_a_secret_in_any_letters_is_sent_as_its_bytes_in_utf8(secret: str) -> None:
+    sent: list[str] = []
+
+    def refuse(step: AnyStep) -> object:
+        assert isinstance(step, Fetch)
+        headers = {name.lower(): value.reveal() for name, value in step.request.headers}
+        sent.append(headers.get("authorization", ""))
+        return INVALID_CLIENT
+
+    client = BASIC._replace(client_id="id", client_secret=Secret(secret))
+    credential = CREDENTIAL._replace(client=client)
+    with pytest.raises(TokenError):
+        play(exchange_code(credential, Secret("code"), Secret("verifier"), NOW), refuse)
+    encoded = "".join(f"%{byte:02X}" if byte > 127 else chr(byte) for byte in secret.encode())
+    assert [base64.b64decode(one.removeprefix("Basic ")).decode() for one in sent] == [
+        f"id:{encoded}",
+        f"id:{secret}",
+        "",
+    ]
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_remote_py.errors import MAX_EXCERPT_LENGTH, words_of
+from mcp_remote_py.json_text import decode_json_object
 from mcp_remote_py.oauth.document import (
     MAX_POST_REDIRECTS,
     Posting,
     decode_document,
-    decode_json_object,
     describe,
     describe_briefly,
     fetch,

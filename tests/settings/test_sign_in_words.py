@@ -18,6 +18,9 @@ from mcp_remote_py.settings.stored import LogoutSettings, SessionPattern, Status
 from mcp_remote_py.settings.urls import parse_server_url
 from mcp_remote_py.settings.words import ReadText, split_command
 
+BYTES = {"BYTES": "\udcff"}
+"""A variable that is not text: Python has its bytes so."""
+
 INFO = "--static-oauth-client-info"
 METADATA = "--static-oauth-client-metadata"
 
@@ -31,6 +34,11 @@ def files(texts: Mapping[str, str]) -> ReadText:
         return texts[path]
 
     return read
+
+
+def nested(depth: int) -> str:
+    """A client that has as many lists inside each other."""
+    return f'{{"client_id": "c", "n": {"[" * depth}{"]" * depth}}}'
 
 
 def refusal_of(parse: Callable[[], object]) -> str:
@@ -356,14 +364,31 @@ class TestClient:
 
     @pytest.mark.promise("S2")
     @pytest.mark.parametrize(
-        "text", ["", "hunter22", "[]", '"hunter22"', "null", '{"client_id": hunter22}', "[" * 99999]
+        "text",
+        [
+            *("", "hunter22", "[]", '"hunter22"', "null", '{"client_id": hunter22}', "[" * 99999),
+            nested(5000),
+            # The sign-in would not read it, hours later.
+            *('{"n": NaN}', '{"n": -Infinity}', '{"n": 1e999}', '{"n": "\\ud800"}', "{'n': 1}"),
+            *('{"n": "\udcff"}', '{"n": "${BYTES}"}', f'{{"n": [{"0," * 10_000}0]}}'),
+        ],
     )
     def test_what_is_not_an_object_is_not_repeated(self, text: str) -> None:
         for option, parse in ((INFO, words.parse_client), (METADATA, words.parse_client_metadata)):
-            assert refusal_of(lambda parse=parse: parse(text, {}, files({}))) == (
+            assert refusal_of(lambda parse=parse: parse(text, BYTES, files({}))) == (
                 f"{option} is not a JSON object. Give {option} an object such as "
                 '{"client_id": "..."}, or the name of a file with one behind an @.'
             )
+
+    @pytest.mark.parametrize("depth", [450, 600, 900])
+    def test_an_object_of_any_depth_is_one_or_is_refused(self, depth: int) -> None:
+        """How deep is too deep is for Python to say."""
+        assert words.parse_client(nested(100), {}, files({})) == Secret(nested(100))
+        try:
+            said = words.parse_client(nested(depth), {}, files({})).reveal()
+        except UsageError as error:
+            said = error.cause
+        assert said in (nested(depth), f"{INFO} is not a JSON object.")
 
     def test_file_without_an_object_is_named(self) -> None:
         known = files({"c.json": "hunter22"})

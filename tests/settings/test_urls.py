@@ -113,6 +113,10 @@ class TestServerUrl:
                 "The server URL begins with ws://. A remote MCP server is reached by https:// "
                 "(or http:// on this machine).",
             ),
+            (
+                "x9Kq2vLp8ZrT4w://e.com",
+                f"The server URL is not an http or https URL. {SCHEME_HINT}",
+            ),
             ("https://", f"The server URL does not name a host. {SCHEME_HINT}"),
             ("https:///mcp", f"The server URL does not name a host. {SCHEME_HINT}"),
             ("https://:443/", f"The server URL does not name a host. {SCHEME_HINT}"),

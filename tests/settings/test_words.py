@@ -213,6 +213,18 @@ class TestNumbers:
             "Give the full path of a file you may read."
         )
 
+    @pytest.mark.promise("S2")
+    @pytest.mark.parametrize(
+        ("text", "shown"),
+        [("ghp_hunter22hunter22hunter22", "ghp_****"), ("Authorization: hunter", "****")],
+    )
+    def test_a_token_in_place_of_a_file_is_not_repeated(self, text: str, shown: str) -> None:
+        with pytest.raises(UsageError) as caught:
+            read_file_text(text, "--header-file", files({}))
+        assert caught.value.cause == (
+            f"--header-file: cannot read {shown}: No such file or directory."
+        )
+
     def test_an_error_without_words_is_named_by_its_kind(self) -> None:
         def read(path: str) -> str:
             raise TimeoutError
