@@ -351,10 +351,14 @@ def test_json_that_is_not_a_message_is_refused(
     assert (error.code, error.raw_id) == (INVALID_REQUEST, raw_id)
 
 
+DEEP = 1_000_000
+"""Brackets inside each other: Python 3.14 reads a hundred thousand."""
+
+
 @pytest.mark.promise("R1")
 @pytest.mark.parametrize(
     "nested",
-    [b"[" * 100_000 + b"]" * 100_000, b'{"a":' * 100_000 + b"1" + b"}" * 100_000, b"[" * 100_000],
+    [b"[" * DEEP + b"]" * DEEP, b'{"a":' * DEEP + b"1" + b"}" * DEEP, b"[" * DEEP],
     ids=["arrays", "objects", "unclosed"],
 )
 def test_nesting_beyond_all_measure_is_an_error_and_not_a_crash(nested: bytes) -> None:
@@ -724,9 +728,9 @@ def test_a_batch_of_as_many_messages_as_may_be_is_read() -> None:
     ("raw", "words"),
     [
         (b"[" + b",".join([NOTICE] * (MAX_BATCH + 1)) + b"]", f"more than {MAX_BATCH} messages"),
-        (b"[" + b"0," * 1_000_000 + b"0]", f"more than {MAX_BATCH} messages"),
+        (b"[" + b"0," * 100_000 + b"0]", f"more than {MAX_BATCH} messages"),
         (b'["' + b"x" * MAX_BATCH_BYTES + b'"]', "larger than"),
-        (b" " * 1000 + b"[" + b"[]," * 1_000_000 + b"0]", "messages"),
+        (b" " * 1000 + b"[" + b"[]," * 100_000 + b"0]", "messages"),
     ],
 )
 def test_a_larger_one_is_refused_as_a_whole(raw: bytes, words: str) -> None:

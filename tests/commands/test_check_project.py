@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,7 @@ class Project:
 
         async def begin(
             settings: ProxySettings, now: float, seconds: float
-        ) -> AsyncIterator[CheckStep]:
+        ) -> AsyncGenerator[CheckStep]:
             self.asked += 1
             yield CheckStep("name", "Name", StepState.FAILED, "It stops here.")
 

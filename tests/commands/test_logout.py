@@ -63,6 +63,9 @@ class FakeAgent:
     def seconds_left(self) -> float | None:
         raise AssertionError("A logout waits for nobody.")
 
+    def has_failed(self) -> bool:
+        raise AssertionError("A logout does not ask why.")
+
     async def sign_in(self, challenge: str = "") -> Credential:
         raise AssertionError("A logout signs nobody in.")
 

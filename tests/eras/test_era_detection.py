@@ -146,8 +146,8 @@ def test_a_modern_error_whose_message_was_cut_in_an_emoji_is_one() -> None:
         b'{"error":null}',
         b'{"error":"invalid_token","code":-32020}',
         b'[{"error":{"code":-32020}}]',
-        b"[" * 100_000,
-        b'{"error":{"code":-32020,"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}}",
+        b"[" * 1_000_000,
+        b'{"error":{"code":-32020,"data":' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}}",
     ],
 )
 def test_anything_else_is_not_a_modern_error(answer: bytes) -> None:

@@ -9,6 +9,7 @@ not know what is tested.
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import fcntl
 import importlib
@@ -69,6 +70,7 @@ def pretend(platform: str) -> None:
     """From now on, this process is there."""
     for name in _LOADED:
         importlib.import_module(name)
+    asyncio.new_event_loop().close()  # from 3.14 on, its kind is chosen with the first one
     if platform == "win32":
         _bring_windows()
     else:
