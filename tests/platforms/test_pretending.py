@@ -48,9 +48,10 @@ def stack() -> Iterator[ExitStack]:
 def make_stage(stack: ExitStack, folder: Path, platform: str) -> Stage:
     server = stack.enter_context(AuthorizationServer(Policy(lifetime=1)))
     browser = stack.enter_context(fake_browser(folder / "browser", "normal", 0.0))
-    return Stage(
-        server, browser, folder / "home", stack, ("env", "-C", str(folder), *program(platform))
-    )
+    # What Windows is to start has an ending of this list; from 3.14 on `shutil.which` sees to it.
+    browser.command = browser.command.rename(browser.command.with_suffix(".exe"))
+    there = ("env", "-C", str(folder), "PATHEXT=.exe", *program(platform))
+    return Stage(server, browser, folder / "home", stack, there)
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
