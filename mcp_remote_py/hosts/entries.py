@@ -22,7 +22,7 @@ from mcp_remote_py.json_text import UNREADABLE, bounded
 from mcp_remote_py.key_shapes import may_be_key
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import Secret, secrets_in_url
-from mcp_remote_py.settings.words import expand_environment, expand_path, write_option
+from mcp_remote_py.settings.words import expand_environment, expand_path
 
 HEADER_LINES, CLIENT_JSON = "headers", "json"
 """Endings of the files that secrets are put into."""
@@ -163,10 +163,7 @@ class _Plan:
             if argument is None:
                 at = len(written) if at < 0 else at
                 continue
-            if word.option and word.placeholder:
-                written += write_option(word.option, argument)
-            else:
-                written.append(word.option or argument)
+            written += word.write(argument)
         if self._lines:
             path = self._file_for(HEADER_LINES)
             self.files[path] = "".join(f"{line}\n" for line in self._lines)

@@ -26,6 +26,12 @@ class EntryWord(NamedTuple):
     """"" for a switch."""
     placeholder: str
 
+    def write(self, value: str) -> tuple[str, ...]:
+        """As it is written, with this value in the place of its own."""
+        if self.option and self.placeholder:
+            return write_option(self.option, value)
+        return (self.option or value,)
+
 
 def sort_words(words: Sequence[str], placeholders: Placeholders) -> list[EntryWord]:
     """Each word with what it is; an option that is not known is taken for a switch."""
@@ -56,13 +62,7 @@ def _sort_each(words: Sequence[str], placeholders: Placeholders) -> Iterator[Ent
 
 def join_words(words: Sequence[EntryWord]) -> tuple[str, ...]:
     """The words as they are written: the value behind its option."""
-    joined: list[str] = []
-    for word in words:
-        if word.option and word.placeholder:
-            joined += write_option(word.option, word.value)
-        else:
-            joined.append(word.option or word.value)
-    return tuple(joined)
+    return tuple(part for word in words for part in word.write(word.value))
 
 
 def take_over(given: Sequence[EntryWord], old: Sequence[EntryWord]) -> list[EntryWord]:

@@ -309,8 +309,8 @@ def _read_object(
     """The JSON object in `text`, or in the file it names behind an @; `${NAME}` is expanded.
 
     String by string, after parsing: a value with a quote in it does no harm. It is JSON as the
-    sign-in reads it, which may be hours later. A text that is one
-    variable and nothing else stands for the whole object.
+    sign-in reads it, which may be hours later. A text that is one variable and nothing else stands
+    for the whole object.
 
     Raises:
         UsageError: never repeats what was read.

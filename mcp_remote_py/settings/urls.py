@@ -6,6 +6,7 @@ What a URL is, `url` knows. Must not know what a URL is for beyond what its sent
 from __future__ import annotations
 
 from mcp_remote_py.errors import UsageError
+from mcp_remote_py.key_shapes import may_be_key
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.url import InvalidUrl, ServerUrl, UrlFault, parse_url
 
@@ -52,8 +53,6 @@ def parse_server_url(text: str, allow_http: bool = False) -> ServerUrl:
     try:
         url = parse_url(text)
     except InvalidUrl as error:
-        from mcp_remote_py.key_shapes import may_be_key  # where something is wrong
-
         scheme = text.partition(":")[0].lower()
         if error.fault is UrlFault.OTHER_SCHEME and not may_be_key(scheme):
             raise UsageError(

@@ -168,28 +168,23 @@ _DOCUMENTS = [json.dumps(one).encode() for one in (_RESOURCE_METADATA, _SERVER_M
 SIGN_IN = Target(
     "sign_in",
     whole_sign_in.check_sign_in,
-    tuple(
-        bytes([way]) + whole_sign_in.BETWEEN.join(parts)
-        for way, parts in enumerate(
-            (
-                (*_DOCUMENTS, _REGISTERED, _TOKENS, b"", b"iss=https://login.example/tenant"),
-                (*_DOCUMENTS, b"", b"400\nRetry-After: 5\n\n" + b'{"error":"invalid_grant"}'),
-                (*_DOCUMENTS, b'403\n\n{"error":"insufficient_scope"}', _TOKENS),
-                (b"404\n\n", b"502\n\n", b"308\nLocation: /register/\n\n"),
-                (
-                    *_DOCUMENTS,
-                    _REGISTERED,
-                    b"307\nLocation: /t2\n\n",
-                    b"",
-                    b"error=access_denied&error_description=no",
-                ),
-                (
-                    *_DOCUMENTS,
-                    b'{"client_id":"c","client_secret":"s+/=","token_endpoint_auth_method":null}',
-                    _TOKENS,
-                ),
-            )
-        )
+    whole_sign_in.join_answers(
+        (*_DOCUMENTS, _REGISTERED, _TOKENS, b"", b"iss=https://login.example/tenant"),
+        (*_DOCUMENTS, b"", b"400\nRetry-After: 5\n\n" + b'{"error":"invalid_grant"}'),
+        (*_DOCUMENTS, b'403\n\n{"error":"insufficient_scope"}', _TOKENS),
+        (b"404\n\n", b"502\n\n", b"308\nLocation: /register/\n\n"),
+        (
+            *_DOCUMENTS,
+            _REGISTERED,
+            b"307\nLocation: /t2\n\n",
+            b"",
+            b"error=access_denied&error_description=no",
+        ),
+        (
+            *_DOCUMENTS,
+            b'{"client_id":"c","client_secret":"s+/=","token_endpoint_auth_method":null}',
+            _TOKENS,
+        ),
     ),
     (
         *_JSON_WORDS,
@@ -203,23 +198,18 @@ _DEVICE = b'{"device_code":"canary-device-8fj2kd92","user_code":"WDJB-MJHT","ver
 DEVICE = Target(
     "device",
     whole_sign_in.check_device,
-    tuple(
-        bytes([way]) + whole_sign_in.BETWEEN.join(parts)
-        for way, parts in enumerate(
-            (
-                (_DEVICE, b'400\n\n{"error":"authorization_pending"}', _TOKENS),
-                (_DEVICE, b'400\n\n{"error":"slow_down"}', b"503\nRetry-After: 3\n\n", _TOKENS),
-                (_DEVICE, b'400\n\n{"error":"access_denied"}'),
-                (_DEVICE, b'400\n\n{"error":"expired_token"}'),
-                (
-                    _DEVICE,
-                    b'{"error":"invalid_grant","error_description":"canary-device-8fj2kd92"}',
-                ),
-                (_DEVICE.replace(b"uri", b"url").replace(b"https", b"http"), _TOKENS),
-                (b'401\n\n{"error":"invalid_client"}', _TOKENS),
-                (_DEVICE, b"307\nLocation: /t/\n\n"),
-            )
-        )
+    whole_sign_in.join_answers(
+        (_DEVICE, b'400\n\n{"error":"authorization_pending"}', _TOKENS),
+        (_DEVICE, b'400\n\n{"error":"slow_down"}', b"503\nRetry-After: 3\n\n", _TOKENS),
+        (_DEVICE, b'400\n\n{"error":"access_denied"}'),
+        (_DEVICE, b'400\n\n{"error":"expired_token"}'),
+        (
+            _DEVICE,
+            b'{"error":"invalid_grant","error_description":"canary-device-8fj2kd92"}',
+        ),
+        (_DEVICE.replace(b"uri", b"url").replace(b"https", b"http"), _TOKENS),
+        (b'401\n\n{"error":"invalid_client"}', _TOKENS),
+        (_DEVICE, b"307\nLocation: /t/\n\n"),
     ),
     (
         *_JSON_WORDS,

@@ -42,6 +42,12 @@ REDIRECT_URIS = ("http://localhost:3334/oauth/callback", "http://127.0.0.1:3334/
 CODE = "canary-code-of-the-callback"
 BETWEEN = b"\n--\n"
 
+
+def join_answers(*conversations: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Inputs of these answers, each asked for in another way."""
+    return tuple(bytes([way]) + BETWEEN.join(parts) for way, parts in enumerate(conversations))
+
+
 MAX_FETCHES = 60
 """Of one sign-in: measured 40, where each document is looked for at each place in vain."""
 

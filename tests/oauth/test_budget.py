@@ -192,13 +192,18 @@ def test_renewals_because_of_refusals_are_bounded_also_where_each_token_is_accep
     assert wait_for_renewal(budget, NOW - 3600, refused=True) == 0, "a clock that was set back"
 
 
+def renewed_in_a_row(renewals: int) -> SignInBudget:
+    budget = SignInBudget()
+    for _ in range(renewals):
+        budget = note_renewed(note_renewal(budget, NOW))
+    return budget
+
+
 @pytest.mark.parametrize(("renewals", "seconds"), [(1, 30), (2, 60), (5, 480), (6, 600), (99, 600)])
 def test_renewals_whose_tokens_are_never_accepted_come_ever_more_seldom(
     renewals: int, seconds: float
 ) -> None:
-    budget = SignInBudget()
-    for _ in range(renewals):
-        budget = note_renewed(note_renewal(budget, NOW))
+    budget = renewed_in_a_row(renewals)
     assert wait_for_renewal(budget, NOW, refused=True) == seconds
     budget = note_rejected(budget, NOW)
     assert wait_for_renewal(budget, NOW, refused=False) == seconds
@@ -212,9 +217,7 @@ def test_tokens_that_end_unseen_while_the_server_is_away_do_not_bar_the_next_one
     renewals: int, seconds: float
 ) -> None:
     """Five minutes are the default of Keycloak: a night without the server is a hundred of them."""
-    budget = SignInBudget()
-    for _ in range(renewals):
-        budget = note_renewed(note_renewal(budget, NOW))
+    budget = renewed_in_a_row(renewals)
     assert wait_for_renewal(budget, NOW, refused=False) == seconds
     assert seconds <= RENEWAL_PATIENCE, "a request waits for it"
     assert wait_for_renewal(note_renewal(budget, NOW), NOW, refused=False) >= 30, "killed"
