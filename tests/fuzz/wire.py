@@ -96,8 +96,8 @@ def _expect(content: bytes) -> tuple[Counter[str], int]:
             # Of an array, each element is answered.
             refused += 1 + line.count(b",") if line.lstrip().startswith(b"[") else 1
             continue
-        several = isinstance(value, list)
-        refused += len(cast("list[object]", value)) if several else 1
+        # An empty batch is refused as a whole.
+        refused += max(1, len(cast("list[object]", value))) if isinstance(value, list) else 1
         if isinstance(value, dict) and not cancelled and _is_plain(line):
             message = cast("dict[str, Any]", value)
             if isinstance(message.get("method"), str) and type(message.get("id")) in (str, int):
