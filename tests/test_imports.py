@@ -57,23 +57,27 @@ INITIALIZE = (
 
 
 def imports_of(
-    *arguments: str, stdin: bytes = b""
+    *arguments: str, stdin: bytes = b"", starts: int = 1
 ) -> tuple[set[str], subprocess.CompletedProcess[bytes]]:
-    """The modules an interpreter loads for these arguments, beyond what it always loads."""
-    done = run(*arguments, stdin=stdin)
+    """The modules that the last of so many starts loads, beyond what is always loaded."""
+    done = run(*arguments, stdin=stdin, starts=starts)
     return modules_in(done.stderr) - modules_in(run("-c", "pass").stderr), done
 
 
-def run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def run(*arguments: str, stdin: bytes = b"", starts: int = 1) -> subprocess.CompletedProcess[bytes]:
     with TemporaryDirectory() as state:
-        return subprocess.run(
-            [sys.executable, "-X", "importtime", *arguments],
-            input=stdin,
-            capture_output=True,
-            env={**os.environ, "MCP_REMOTE_CONFIG_DIR": state},
-            timeout=PATIENCE,
-            check=False,
-        )
+        done = [
+            subprocess.run(
+                [sys.executable, "-X", "importtime", *arguments],
+                input=stdin,
+                capture_output=True,
+                env={**os.environ, "MCP_REMOTE_CONFIG_DIR": state},
+                timeout=PATIENCE,
+                check=False,
+            )
+            for _ in range(starts)
+        ]
+    return done[-1]
 
 
 def modules_in(report: bytes) -> set[str]:
@@ -160,12 +164,16 @@ def test_the_relay_imports_only_what_is_listed() -> None:
     assert not modules & SLOW
 
 
-def test_relaying_with_a_header_imports_nothing_more() -> None:
-    """TLS, keyring, sign-in and browser are loaded when they are needed: here they are not."""
+@pytest.mark.parametrize("starts", [1, 2])
+def test_relaying_with_a_header_imports_nothing_more(starts: int) -> None:
+    """TLS, keyring, sign-in and browser are loaded when they are needed: here they are not.
+
+    Nor is what only writes, where the server says what it has said before.
+    """
     with server_without_session() as url:
-        modules, done = imports_of(
-            "-m", "mcp_remote_py", url, "--header", "Authorization: Bearer canary", stdin=INITIALIZE
-        )
+        words = ("-m", "mcp_remote_py", url, "--header", "Authorization: Bearer canary")
+        modules, done = imports_of(*words, stdin=INITIALIZE, starts=starts)
+    assert starts == 1 or "pathlib" not in modules
     assert b'"plain"' in done.stdout, words_of(done)
     assert third_parties(modules) <= ALLOWED
     assert not modules & SLOW

@@ -20,7 +20,7 @@ from mcp_remote_py.clock import LoopClock, draw
 from mcp_remote_py.commands.lazy_sign_in import LazySignIn, say
 from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
 from mcp_remote_py.commands.server_memory import SnapshotMemory, WorkedMemory
-from mcp_remote_py.credentials.session_files import SessionFile, state_directory
+from mcp_remote_py.credentials.session_files import SessionFile, state_folder
 from mcp_remote_py.eras.era_detection import Era
 from mcp_remote_py.eras.metadata_headers import MetadataHeaders
 from mcp_remote_py.eras.parameters import ParameterHeaders
@@ -207,8 +207,8 @@ def assemble(
     """
     clock = LoopClock()
     session = session_of(settings.server, settings.sign_in)
-    directory = state_directory(environment)
-    state = SessionFile(directory, session)
+    folder = state_folder(environment)
+    state = SessionFile(folder, session)
     known = state.read()
     has_worked = state.has_worked()
     acquaintance = Acquaintance(is_known=has_worked and not is_look)
@@ -216,7 +216,7 @@ def assemble(
     is_kept = settings.sign_in.token_store != "memory"  # noqa: S105 - its name
     client_cert = settings.network.tls.client_cert
     known_as = (settings.headers, client_cert, "" if signer is None else signer.identity)
-    snapshots = SnapshotMemory(directory, session, *known_as, is_kept=is_kept)
+    snapshots = SnapshotMemory(folder, session, *known_as, is_kept=is_kept)
     era = make_era(settings.protocol, known.era, lambda found: state.update(era=found.value))
     host_side = HostSide(host, era, clock, os.urandom)
     parameters = ParameterHeaders()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcp_remote_py.channel import ServerSnapshot
@@ -63,7 +62,7 @@ class SnapshotMemory:
 
     def __init__(
         self,
-        directory: Path,
+        folder: str,
         session: SessionId,
         headers: HeaderSettings,
         client_cert: str | None = None,
@@ -71,7 +70,7 @@ class SnapshotMemory:
         *,
         is_kept: bool,
     ) -> None:
-        self._directory = directory
+        self._folder = folder
         self._session = session
         self._headers = headers
         self._client_cert = client_cert
@@ -121,5 +120,5 @@ class SnapshotMemory:
 
             about = (self._session.key, self._client_cert, self._identity)
             mark = self._headers.mark(*about)
-            self._cache = ServerCache(self._directory, self._session, os.urandom, mark)
+            self._cache = ServerCache(self._folder, self._session, os.urandom, mark)
         return self._cache

@@ -293,9 +293,9 @@ def be_patient(
 
 
 def open_at_once(
-    path: Path,
+    path: Path | str,
     flags: int,
-    open_file: Callable[[Path, int, int], int] = os.open,
+    open_file: Callable[[Path | str, int, int], int] = os.open,
     pause: Callable[[float], None] = time.sleep,
     platform: str = sys.platform,
 ) -> int:
@@ -309,14 +309,14 @@ def open_at_once(
         try:
             return open_file(path, flags, 0o600)
         except PermissionError:
-            if platform == "win32" and path.is_dir():
+            if platform == "win32" and os.path.isdir(path):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from None
             raise
 
     return be_patient(act, pause, platform)
 
 
-def open_private(path: Path, flags: int) -> int:
+def open_private(path: Path | str, flags: int) -> int:
     """A descriptor of a file that is ours alone; one that is open to others is closed to them.
 
     Raises:
@@ -338,7 +338,7 @@ def open_private(path: Path, flags: int) -> int:
     return descriptor
 
 
-def read_private(path: Path) -> bytes | None:
+def read_private(path: Path | str) -> bytes | None:
     """The content, or None where the file does not exist; one open to others is closed to them.
 
     A folder, and a file that is too large to be ours, count as empty: b"".
@@ -434,5 +434,5 @@ def describe_failure(error: OSError) -> str:
     return error.strerror or type(error).__name__
 
 
-def _unusable(path: Path, verb: str, error: OSError) -> StoreError:
+def _unusable(path: Path | str, verb: str, error: OSError) -> StoreError:
     return StoreError(f"{path} cannot {verb}: {describe_failure(error)}.", hint=_HINT)

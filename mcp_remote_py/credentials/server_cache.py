@@ -9,8 +9,9 @@ says it again. Must not know when it is needed, tokens or the keyring.
 from __future__ import annotations
 
 import logging
+import os
 import threading
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,6 +20,9 @@ from mcp_remote_py.credentials.files import delete, names_in, read_private, writ
 from mcp_remote_py.errors import StoreError
 from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.session_id import SessionId
+
+if TYPE_CHECKING:
+    from pathlib import Path  # most starts do not load it: they only read
 
 logger = logging.getLogger("mcp_remote_py.credentials")
 
@@ -53,20 +57,27 @@ class ServerCache:
     """
 
     def __init__(
-        self, directory: Path, session: SessionId, randomness: RandomBytes, headers: str = ""
+        self, folder: Path | str, session: SessionId, randomness: RandomBytes, headers: str = ""
     ) -> None:
         self._key = session.key
         self._headers = headers
-        self._path = directory / f"{session.record_name}{_SUFFIX}"
+        self._name = os.path.join(folder, f"{session.record_name}{_SUFFIX}")
         self._randomness = randomness
         self._writing = threading.Lock()
         self._last: ServerSnapshot | None = None
         self._failure = ""
 
+    @property
+    def _path(self) -> Path:
+        """For whoever changes something."""
+        from pathlib import Path
+
+        return Path(self._name)
+
     def read(self) -> ServerSnapshot:
         """The snapshot that was kept last, empty where it cannot be used."""
         try:
-            data = read_private(self._path)
+            data = read_private(self._name)
         except StoreError as error:
             return self._ignore(error.cause)
         if data is None:
@@ -123,7 +134,7 @@ class ServerCache:
         return msgspec.json.encode(_Record(SNAPSHOT_SCHEMA, self._key, self._headers, *parts))
 
     def _ignore(self, reason: str) -> ServerSnapshot:
-        logger.debug("%s is not usable and is ignored: %s", self._path, reason)
+        logger.debug("%s is not usable and is ignored: %s", self._name, reason)
         return ServerSnapshot()
 
 

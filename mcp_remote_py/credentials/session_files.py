@@ -14,7 +14,6 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import msgspec
@@ -42,6 +41,9 @@ MAX_UNWRITTEN = 1000
 and what was tried a day ago counts for nothing."""
 DIRECTORY_VARIABLE = "MCP_REMOTE_CONFIG_DIR"
 """mcp-remote's name for the folder of what it keeps."""
+
+_MARK = ".worked"
+"""Ending of the name of an empty file: the server has answered before."""
 
 _FILE_NAME = lazy_pattern(r"[0-9a-f]{32}\.json")
 
@@ -98,9 +100,10 @@ class SessionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         return SessionId(self.server, self.resource, self.profile)
 
 
-if TYPE_CHECKING:  # to make such a class takes half a millisecond of a start
+if TYPE_CHECKING:
+    from pathlib import Path  # a hundredth of a start, which only reads
 
-    class SessionChanges(TypedDict, total=False):
+    class SessionChanges(TypedDict, total=False):  # to make one takes half a millisecond
         """The members of a record that may change: all but its key."""
 
         transport: str
@@ -126,18 +129,25 @@ class _Record(SessionRecord, frozen=True, omit_defaults=True):
     """Records of the first version do not name theirs."""
 
 
-def state_directory(environment: Mapping[str, str], platform: str = sys.platform) -> Path:
-    """The folder of the records: the variable's, else the platform's for local state."""
+def state_directory(environment: Mapping[str, str]) -> Path:
+    """The folder of the records."""
+    from pathlib import Path
+
+    return Path(state_folder(environment))
+
+
+def state_folder(environment: Mapping[str, str], platform: str = sys.platform) -> str:
+    """Its name: the variable's, else the platform's for local state."""
     named = environment.get(DIRECTORY_VARIABLE)
     if named:
-        return Path(named) / "mcp-remote-py"
+        return os.path.join(named, "mcp-remote-py")
     state, home = environment.get("XDG_STATE_HOME", ""), environment.get("HOME", "")
     if platform == "linux" and (state or home).startswith("/") and state == state.strip():
         # What platformdirs says as well; to be told so costs 5 of the 120 ms of a start.
-        return Path(state or f"{home}/.local/state") / "mcp-remote-py"
+        return os.path.join(state or f"{home}/.local/state", "mcp-remote-py")
     import platformdirs
 
-    return Path(platformdirs.user_state_dir("mcp-remote-py", appauthor=False))
+    return platformdirs.user_state_dir("mcp-remote-py", appauthor=False)
 
 
 _Change = Callable[[SessionRecord], SessionRecord]
@@ -158,18 +168,26 @@ class SessionFile:
     """
 
     def __init__(
-        self, directory: Path, session: SessionId, randomness: RandomBytes = os.urandom
+        self, folder: Path | str, session: SessionId, randomness: RandomBytes = os.urandom
     ) -> None:
         self._empty = SessionRecord(
             server=session.server, profile=session.profile, resource=session.resource
         )
-        self._path = directory / f"{session.record_name}.json"
-        self._mark = self._path.with_suffix(".worked")
+        name = os.path.join(folder, session.record_name)
+        self._name = f"{name}.json"
+        self._mark_name = f"{name}{_MARK}"
         self._randomness = randomness
         self._unwritten: deque[_Change] = deque(maxlen=MAX_UNWRITTEN)
         """In their order. They hold for this process at least: budgets must not run dry."""
         self._failure = ""
         """Why, where there are some; said once."""
+
+    @property
+    def _path(self) -> Path:
+        """For whoever changes something: a start only reads."""
+        from pathlib import Path
+
+        return Path(self._name)
 
     def read(self) -> SessionRecord:
         """The record, or an empty one where there is none that can be used."""
@@ -183,12 +201,12 @@ class SessionFile:
 
     def has_worked(self) -> bool:
         """Whether the server has answered before, to whichever process."""
-        return os.path.lexists(self._mark) or self.read().tells_of_answers
+        return os.path.lexists(self._mark_name) or self.read().tells_of_answers
 
     def note_worked(self) -> None:
         """Keeps that it has, in a file without content: there need not be a record for that."""
         try:
-            write_private(self._mark, b"", self._randomness)
+            write_private(self._path.with_suffix(_MARK), b"", self._randomness)
         except StoreError as error:
             logger.debug("That the server has worked is not kept: %s", error.sentence())
 
@@ -263,9 +281,10 @@ class SessionFile:
         from mcp_remote_py.credentials.lock import hold_blocking  # 5 ms that a reader saves
 
         known = self._empty
+        path = self._path
         try:
             # Without the lock nothing is written: it could undo what another process writes.
-            with hold_blocking(self._path.parent / "locks" / f"{self._path.stem}.state.lock"):
+            with hold_blocking(path.parent / "locks" / f"{path.stem}.state.lock"):
                 found = self._load()
                 known = self._empty if found is None else found.state
                 changed = change(self._catch_up(known))
@@ -289,16 +308,17 @@ class SessionFile:
     def _say(self, what: str, error: StoreError) -> None:
         """Once: a disk that is full is so for long."""
         if error.cause != self._failure:
-            logger.warning("The record %s %s: %s", self._path, what, error.sentence())
+            logger.warning("The record %s %s: %s", self._name, what, error.sentence())
         self._failure = error.cause
 
     def delete(self) -> bool:
         """Forgets the session; whether it is gone, as it also is without a record."""
         self._unwritten.clear()
+        path = self._path
         try:
-            for name in names_in(self._path.parent):
-                if name.startswith((self._path.name, self._mark.name)):
-                    delete(self._path.parent / name)
+            for name in names_in(path.parent):
+                if name.startswith((path.name, path.with_suffix(_MARK).name)):
+                    delete(path.parent / name)
         except StoreError as error:
             logger.warning("%s", error.sentence())
             return False
@@ -306,13 +326,13 @@ class SessionFile:
 
     def _load(self) -> _Found | None:
         """The record there, None without one. Raises StoreError where that cannot be found out."""
-        if (content := _read(self._path)) is None:
+        if (content := _read(self._name)) is None:
             return None
         with contextlib.suppress(ValueError):
             state = _parse(content)
             if state is not None and state.session == self._empty.session:
                 return _Found(state)
-        spent = make_spent(_changed_at(self._path))
+        spent = make_spent(_changed_at(self._name))
         return _Found(msgspec.structs.replace(self._empty, budget=spent), content)
 
     def _write(self, state: SessionRecord, broken: bytes | None) -> None:
@@ -360,7 +380,7 @@ def read_records(directory: Path) -> list[SessionRecord]:
 _decode_record = msgspec.json.Decoder(_Record).decode
 
 
-def _read(path: Path) -> bytes | None:
+def _read(path: Path | str) -> bytes | None:
     """The bytes of a record, None where there is not one and cannot be one.
 
     Raises:
@@ -375,10 +395,10 @@ def _read(path: Path) -> bytes | None:
     return read_private(path)
 
 
-def _changed_at(path: Path) -> float:
+def _changed_at(path: str) -> float:
     """Seconds since the epoch, 0 for a file that is gone in this moment. Raises as `_read`."""
     try:
-        return path.stat().st_mtime
+        return os.stat(path).st_mtime
     except FileNotFoundError:
         return 0.0
     except OSError as error:

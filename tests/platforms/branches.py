@@ -249,7 +249,7 @@ BRANCHES = (
     ),
     Branch(
         "credentials/session_files.py",
-        "state_directory",
+        "state_folder",
         "`%LOCALAPPDATA%`, by `platformdirs`",
         "`~/Library/Application Support`, by `platformdirs`",
         (f"{_M}::test_folder_of_the_records_is_asked_of_who_knows_the_platform",),

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from mcp_remote_py.commands.lifetime import open_parent_descriptor, watch_parent
-from mcp_remote_py.credentials.session_files import state_directory
+from mcp_remote_py.credentials.session_files import state_folder
 from mcp_remote_py.hosts.catalogue import System
 from mcp_remote_py.installing.config_file import keep_rights
 from mcp_remote_py.installing.obstacles import unlock_command
@@ -121,6 +121,6 @@ def test_folder_of_the_records_is_asked_of_who_knows_the_platform(platform: str)
     import platformdirs
 
     environment = {"HOME": "/home/ada", "XDG_STATE_HOME": "/home/ada/state"}
-    expected = Path(platformdirs.user_state_dir("mcp-remote-py", appauthor=False))
-    assert state_directory(environment, platform) == expected
-    assert state_directory(environment, "linux") == Path("/home/ada/state/mcp-remote-py")
+    expected = platformdirs.user_state_dir("mcp-remote-py", appauthor=False)
+    assert state_folder(environment, platform) == expected
+    assert state_folder(environment, "linux") == os.path.join("/home/ada/state", "mcp-remote-py")

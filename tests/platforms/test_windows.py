@@ -335,7 +335,7 @@ def test_a_folder_is_told_as_one_at_once(tmp_path: Path) -> None:
     waits: list[float] = []
     flags: list[int] = []
 
-    def open_file(_: Path, given: int, mode: int) -> int:
+    def open_file(_: Path | str, given: int, mode: int) -> int:
         flags.append(given)
         assert mode == 0o600
         raise PermissionError(errno.EACCES, "Permission denied")
