@@ -28,15 +28,15 @@ from typing import IO, Any, cast
 
 from benchmark_peers import BINARIES, FOLDER, PEERS, ROOT, NotInstalled, install_peer
 from benchmark_record import keep_comparison
-from benchmark_server import PARAGRAPH
+from benchmark_server import ESCAPED, PARAGRAPH
 
 LOG = FOLDER / "stderr.log"
 PATIENCE = 60.0
 """Seconds a process may take for one measure; then it is killed, and has failed."""
 AT_ONCE = 64
 IN_FLIGHT = f"{AT_ONCE} calls of 0.5 s: most in flight at the server"
-LARGE = 10_000_000 // len(PARAGRAPH.encode())
-"""Paragraphs in 10 MB."""
+LARGE = 10_000_000 // len(ESCAPED.encode())
+"""Paragraphs in 10 MB of JSON: mcp-stdio refuses more than 10 MiB."""
 
 
 class Failed(Exception):
@@ -259,11 +259,13 @@ def measure_concurrency(side: Side) -> Figures:
         begin = time.perf_counter()
         requests = [relay.send_call(seconds=1), relay.send_call()]
         lines: list[bytes] = []
+        took = 0.0
         for _ in requests:
             lines.append(relay.read())
             if json.loads(lines[-1])["id"] == requests[1]:
-                yield "a fast call behind one of 1 s, ms", milliseconds_since(begin)
+                took = milliseconds_since(begin)
         check(lines, requests)
+        yield "a fast call behind one of 1 s, ms", took
         side.take_counts()
         relay.flood(AT_ONCE, AT_ONCE, seconds=0.5)
         yield IN_FLIGHT, side.take_counts()["most in flight"]
@@ -278,10 +280,11 @@ def measure_large(side: Side) -> Figures:
             relay.open()
             begin = time.perf_counter()
             request, line = relay.send_call(times=LARGE), relay.read()
-            yield f"10 MB answer, {path}, ms", milliseconds_since(begin)
-            yield f"10 MB answer, {path}: peak RSS, MB", relay.megabytes("VmHWM")
+            took, megabytes = milliseconds_since(begin), relay.megabytes("VmHWM")
             if check([line], [request])[0]["content"][0]["text"] != PARAGRAPH * LARGE:
-                raise Failed("the text of the large answer arrived changed")
+                raise Failed(f"the text of the large answer arrived changed, {path}")
+            yield f"10 MB answer, {path}, ms", took
+            yield f"10 MB answer, {path}: peak RSS, MB", megabytes
 
 
 def measure_ten(side: Side) -> Figures:
@@ -290,8 +293,9 @@ def measure_ten(side: Side) -> Figures:
         relays = [stack.enter_context(side.start("/json")) for _ in range(10)]
         requests = [relay.send_initialize() for relay in relays]
         lines = [relay.read() for relay in relays]
-        yield "10 started at once: all answered, ms", milliseconds_since(relays[0].begin)
+        took = milliseconds_since(relays[0].begin)
         check(lines, requests)
+        yield "10 started at once: all answered, ms", took
 
 
 MEASURES = {
