@@ -150,6 +150,7 @@ class Decompressor:
         self._members = 1
         self._begun = False
         self._is_plain = False
+        self._is_over = False
         self._rest = b""
         self._taken = 0
         self._given = 0
@@ -188,13 +189,9 @@ class Decompressor:
     def _feed_slice(self, piece: bytes) -> Iterator[bytes]:
         self._taken += len(piece)
         piece, self._rest = self._rest + piece, b""  # what the slice before has left
-        while True:
-            if self._decoder.eof:
-                if piece == _GZIP_START[:1]:
-                    self._rest = piece  # whether another member begins is not seen yet
-                if not piece.startswith(_GZIP_START) or self._window_bits != _WINDOW_BITS[b"gzip"]:
-                    return
-                self._begin_member()
+        while not self._is_over:
+            if self._decoder.eof and not self._begin_member(piece):
+                return
             try:
                 made = self._decoder.decompress(piece, TURN_BYTES)
             except self._zlib.error as error:
@@ -212,13 +209,21 @@ class Decompressor:
             if not piece and len(made) < TURN_BYTES:
                 return
 
-    def _begin_member(self) -> None:
+    def _begin_member(self, rest: bytes) -> bool:
+        """Whether another member begins where one has ended; else all that comes is passed over."""
+        if not rest or rest == _GZIP_START[:1]:
+            self._rest = rest  # not seen yet
+            return False
+        if self._window_bits != _WINDOW_BITS[b"gzip"] or not rest.startswith(_GZIP_START):
+            self._is_over = True
+            return False
         self._members += 1
         if self._members > MAX_GZIP_MEMBERS:
             raise Unusable(
                 f"{self._who} compressed its answer in more than {MAX_GZIP_MEMBERS} parts."
             )
         self._decoder = self._zlib.decompressobj(self._window_bits)
+        return True
 
     def end(self) -> None:
         """Takes the end: nothing more will come.

@@ -126,8 +126,14 @@ def test_all_members_are_read(bodies: list[bytes], size: int) -> None:
 
 @pytest.mark.report("S6")
 @pytest.mark.parametrize("behind", [b"\0\0", b"garbage", b"\x1f", b"\x1f\x1f"])
-def test_what_stands_behind_the_end_is_passed_over(behind: bytes) -> None:
-    assert decode(b"gzip", gzip.compress(b"body") + behind, b"more") == b"body"
+@pytest.mark.parametrize("size", [1, 2, 1000])
+@pytest.mark.parametrize("coding", [b"gzip", b"deflate"])
+def test_what_stands_behind_the_end_is_passed_over(coding: bytes, size: int, behind: bytes) -> None:
+    """Also what looks like one more member: that has no place behind what is none."""
+    pack = gzip.compress if coding == b"gzip" else zlib.compress
+    packed = pack(b"body") + behind + b"\0" + gzip.compress(b"more")
+    pieces = [packed[start : start + size] for start in range(0, len(packed), size)]
+    assert decode(coding, *pieces) == b"body"
 
 
 @pytest.mark.report("S6")
