@@ -310,7 +310,8 @@ class Megabytes:
     """What a frame has in hand."""
 
 
-def test_nothing_that_failed_is_kept_by_the_error_nor_by_those_before_it() -> None:
+@pytest.mark.parametrize("tie", ["__cause__", "__context__"])
+def test_nothing_that_failed_is_kept_by_the_error_nor_by_those_before_it(tie: str) -> None:
     """In a soak, a request of a megabyte was there for eight minutes behind its answer."""
     seen: list[ref[Megabytes]] = []
 
@@ -321,10 +322,12 @@ def test_nothing_that_failed_is_kept_by_the_error_nor_by_those_before_it() -> No
         raise error  # its frame has it, and it has its frame
 
     async def behave(server: FakeServerChannel, message: Message) -> None:
+        refused = Refused("No.")
         try:
             lose_session()
         except SessionLost as error:
-            raise Refused("No.") from error
+            setattr(refused, tie, error)
+        raise refused
 
     scene = Scene()
     scene.server.always("tools/call", behave)
