@@ -8,6 +8,7 @@ says it again. Must not know when it is needed, tokens or the keyring.
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import threading
@@ -67,7 +68,7 @@ class ServerCache:
         self._last: ServerSnapshot | None = None
         self._failure = ""
 
-    @property
+    @functools.cached_property
     def _path(self) -> Path:
         """For whoever changes something."""
         from pathlib import Path

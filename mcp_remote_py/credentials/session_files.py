@@ -9,6 +9,7 @@ that is missing tells that nothing was tried. Must not know tokens or the keyrin
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import sys
@@ -182,7 +183,7 @@ class SessionFile:
         self._failure = ""
         """Why, where there are some; said once."""
 
-    @property
+    @functools.cached_property
     def _path(self) -> Path:
         """For whoever changes something: a start only reads."""
         from pathlib import Path

@@ -2,7 +2,8 @@
 
 One line each time in a file of the process's own, in the folder that `INSIDE` names: the time, its
 tasks, all objects that Python's collector knows, and the blocks of memory that Python has given
-to objects of any kind. Must not know the command.
+to objects of any kind. Must not know the command, nor make a `Path`: Python keeps the parts of each
+in a table of its own, which would grow by what is only here to look at it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import os
 import sys
 import time
 from asyncio import events
-from pathlib import Path
 
 SECONDS = 5.0
 
@@ -28,7 +28,8 @@ def _run_noted(handle: events.Handle) -> None:
     if now >= _next:
         _next = now + SECONDS
         figures = len(asyncio.all_tasks()), len(gc.get_objects()), sys.getallocatedblocks()
-        with Path(os.environ["INSIDE"], str(os.getpid())).open("a", encoding="utf-8") as file:
+        name = os.path.join(os.environ["INSIDE"], str(os.getpid()))
+        with open(name, "a", encoding="utf-8") as file:
             file.write(f"{now:.3f} {' '.join(map(str, figures))}\n")
 
 
