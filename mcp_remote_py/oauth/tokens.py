@@ -12,6 +12,7 @@ from collections.abc import Callable, Container, Iterable
 from typing import Final, NamedTuple, cast
 
 from mcp_remote_py.errors import LOGIN_COMMAND, MAX_EVIDENCE_LENGTH, SignInFailed, shorten
+from mcp_remote_py.http_date import read_http_date
 from mcp_remote_py.oauth.document import (
     decode_document,
     drop_absent,
@@ -321,15 +322,8 @@ def measure_skew(response: HttpResponse, now: float) -> int:
 
     0 where it is within `CLOCK_TOLERANCE`, or not told.
     """
-    from email.utils import mktime_tz, parsedate_tz
-
-    parsed = parsedate_tz(response.headers.get("date", ""))
-    if parsed is None:
-        return 0
-    try:
-        ahead = mktime_tz((*parsed[:9], parsed[9] or 0)) - now
-    except (ValueError, OverflowError):  # a date no calendar has
-        return 0
+    told = read_http_date(response.headers.get("date", ""))
+    ahead = 0.0 if told is None else told - now
     return round(ahead) if abs(ahead) > CLOCK_TOLERANCE else 0
 
 

@@ -530,6 +530,7 @@ def test_a_clock_that_differs_is_told_where_it_may_be_the_reason(code: str, time
         ("", "invalid_client", True),
         ("soon", "invalid_client", True),
         ("Fri, 45 Foo 2027 99:99:99 GMT", "invalid_client", True),
+        ("Fri, 15 Jan 2027 08:00:00 +0500", "invalid_client", True),  # HTTP has GMT alone
     ],
 )
 def test_else_no_clock_is_spoken_of(date: str, code: str, timed: bool) -> None:
