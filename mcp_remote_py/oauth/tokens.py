@@ -26,6 +26,7 @@ from mcp_remote_py.oauth.grant_words import (
     plain_code,
     read_error_code,
     read_error_words,
+    read_plain_text,
     read_verdict,
     translate_code,
 )
@@ -129,7 +130,8 @@ class TokenError(SignInFailed):
     `error` is the OAuth error code in the words of RFC 6749, "" without one; `description` what
     the server said, whole and foreign; `status` the HTTP status; `retry_after` the seconds it
     asked to wait, None without; `skew` the seconds its clock is ahead of ours, 0 where it is near
-    ours, not known, or not a reason; `is_doubtful` whether it may be a verdict, for all it says.
+    ours, not known, or not a reason; `is_doubtful` whether it may be a verdict, for all it says;
+    `is_foreign` whether it may be of something in front of the server: it has no form of OAuth's.
     `client` is us as the server was asked last, None where that is not known.
     """
 
@@ -146,10 +148,12 @@ class TokenError(SignInFailed):
         retry_after: float | None = None,
         skew: int = 0,
         is_doubtful: bool = False,
+        is_foreign: bool = False,
     ) -> None:
         super().__init__(cause, hint=hint, retry_after=retry_after)
         self.skew: Final = skew
         self.is_doubtful: Final = is_doubtful
+        self.is_foreign: Final = is_foreign
         self.error: Final = error
         self.description: Final = description
         self.status: Final = status
@@ -265,6 +269,9 @@ def parse_refusal(
     members = parse_members(response.body)
     status = response.status
     named, description = read_error_code(members), read_error_words(members)
+    words = description
+    if not members:
+        named, words = read_plain_text(response.body, status)
     if not named:
         said = _describe_redirect(response) or _describe_body(
             response.body, members, description, secrets
@@ -273,7 +280,7 @@ def parse_refusal(
         said = shorten_without(named, secrets)
         if description and description != named:
             said += f', "{shorten_without(description, secrets)}"'
-    verdict = read_verdict(named, description, status)
+    verdict = read_verdict(named, words, status)
     definite, error = bool(verdict), verdict or translate_code(named)
     hint = _HINTS.get(error) if definite or error not in _DEFINITE_ERRORS else None
     if not definite:
@@ -296,8 +303,8 @@ def parse_refusal(
         status=status,
         retry_after=wait,
         skew=skew,
-        is_doubtful=not definite
-        and may_be_verdict(named, status, response.body, has_members=bool(members)),
+        is_doubtful=not definite and may_be_verdict(named, status, has_members=bool(members)),
+        is_foreign=not members,
     )
 
 

@@ -419,8 +419,11 @@ def test_what_sounds_like_a_dead_refresh_token(response: HttpResponse) -> None:
         (answer({"msg": "nope"}, 422), True),
         (answer(b"nope", 400, "text/plain"), True),
         (answer(b"", 403), True),
-        (answer(b"<html>blocked</html>", 403, "text/html"), False),
-        (answer(b"no such page", 404, "text/plain"), False),
+        (answer(b"<html>blocked</html>", 403, "text/html"), True),
+        (answer(b"no such page", 404, "text/plain"), True),
+        (answer(b"<html>busy</html>", 429, "text/html"), False),
+        (answer(b"<html>fine</html>", 200, "text/html"), False),
+        (answer(b"<html>failed</html>", 502, "text/html"), False),
         (answer({"error": "slow_down"}, 400), False),
         (answer({"error": "temporarily_unavailable"}, 400), False),
         (answer({"error": "invalid_dpop_proof"}, 400), False),
@@ -439,6 +442,45 @@ def test_what_sounds_like_a_dead_refresh_token(response: HttpResponse) -> None:
 )
 def test_which_refusal_may_be_a_verdict(response: HttpResponse, is_doubtful: bool) -> None:
     assert refuse(response).is_doubtful is is_doubtful
+
+
+@pytest.mark.promise("A5")
+@pytest.mark.report("O10")
+@pytest.mark.parametrize(
+    ("response", "is_foreign"),
+    [
+        (answer({"message": "nope"}, 400), False),
+        (answer(b"error=nope", 400, "application/x-www-form-urlencoded"), False),
+        (answer(b"nope", 400, "text/plain"), True),
+        (answer(b"", 400), True),
+        (answer(b"{}", 400), True),
+        (answer(b'["nope"]', 400), True),
+        (answer(b"<h1>400 Bad Request</h1>", 400, "text/html"), True),
+    ],
+)
+def test_which_refusal_may_be_of_something_in_front(
+    response: HttpResponse, is_foreign: bool
+) -> None:
+    error = refuse(response)
+    assert (error.is_doubtful, error.is_foreign) == (True, is_foreign)
+
+
+@pytest.mark.promise("A5")
+@pytest.mark.report("O10")
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"invalid_grant", 400),
+        (b'"invalid_grant"', 400),
+        (b" INVALID_GRANT\n", 401),
+        (b"Invalid refresh token", 400),
+        (b'"The refresh token has expired."', 403),
+    ],
+)
+def test_a_dead_refresh_token_told_by_a_text_alone(body: bytes, status: int) -> None:
+    error = refuse(answer(body, status, "text/plain"))
+    assert isinstance(error, GrantRefused)
+    assert error.error == "invalid_grant"
 
 
 @pytest.mark.report("O10")
