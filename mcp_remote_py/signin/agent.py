@@ -24,6 +24,7 @@ from mcp_remote_py.errors import (
     name_server,
 )
 from mcp_remote_py.oauth.challenge import parse_challenge
+from mcp_remote_py.oauth.discovery import find_offer
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.lifecycle import CredentialLifecycle
 from mcp_remote_py.oauth.steps import Conversation, Credential, Proof, Stored
@@ -170,6 +171,10 @@ class SignInAgent:
             StoreError: what is known of it cannot be read.
         """
         return bool(self._ports.records.look()[1])
+
+    async def find_offer(self) -> str | None:
+        """See `commands.agent.Agent.find_offer`."""
+        return await self._play(find_offer(self._server_url, self._settings))
 
     def seconds_left(self) -> float | None:
         """Seconds that the person has to finish what was shown; None where nobody waits."""
