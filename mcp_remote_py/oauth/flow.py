@@ -106,9 +106,17 @@ def prepare(
 
 
 def finish(
-    pending: PendingAuthorization, callback: Callback, settings: SignInSettings, now: float
+    pending: PendingAuthorization,
+    callback: Callback,
+    settings: SignInSettings,
+    now: float,
+    *,
+    may_store: bool = True,
 ) -> Conversation[Credential]:
-    """Redeems what came back for `pending`, once; the credential is saved. `now` as in `prepare`.
+    """Redeems what came back for `pending`, once. `now` is in seconds since the epoch.
+
+    With `may_store`, which is for whoever has the lock of the store, the credential is saved, and
+    what is refused for good is forgotten.
 
     Raises:
         SignInDenied: the person said no.
@@ -126,7 +134,8 @@ def finish(
         )
         remember((code,))
         check_still(credential, settings)
-        yield from _reserve()
+        if may_store:
+            yield from _reserve()
         credential = yield from exchange_code(credential, code, pending.verifier, now)
         credential = credential._replace(
             consent=note_outcome(
@@ -137,9 +146,9 @@ def finish(
             )
         )
     except (AuthorizationRefused, GrantRefused) as error:
-        if _is_dead(credential.client, error):
+        if may_store and _is_dead(credential.client, error):
             yield from _forget_client(credential.client)
-        elif isinstance(error, GrantRefused):
+        elif may_store and isinstance(error, GrantRefused):
             yield from _keep_authentication(credential, error)
         raise _name_scopes(error, credential.scope, pending.scopes_supported) from None
     except TokenError as error:
@@ -150,7 +159,7 @@ def finish(
             f"The tokens of your sign-in did not arrive: {error.cause}",
             hint=f"Sign in again: {LOGIN_COMMAND}.",
         ) from error
-    return (yield from conclude(credential, settings))
+    return (yield from conclude(credential, settings, may_store=may_store))
 
 
 def _name_issuer(credential: Credential) -> str | None:
@@ -376,8 +385,10 @@ def _check_device_endpoint(server: ServerMetadata, settings: SignInSettings) -> 
         )
 
 
-def conclude(credential: Credential, settings: SignInSettings) -> Conversation[Credential]:
-    """Saves what a person has got; to be played under the lock of the store.
+def conclude(
+    credential: Credential, settings: SignInSettings, *, may_store: bool = True
+) -> Conversation[Credential]:
+    """Saves what a person has got, where we `may_store`: under the lock of the store.
 
     Raises:
         SignInFailed: it lacks what the settings want of it.
@@ -387,7 +398,10 @@ def conclude(credential: Credential, settings: SignInSettings) -> Conversation[C
             f"{credential.issuer} did not give an ID token, which --use-id-token would send.",
             hint="Leave out --use-id-token, or ask for the scope openid with --scope.",
         )
-    yield from _keep(credential)
+    if may_store:
+        yield from _keep(credential)
+    else:
+        remember_tokens(credential.tokens)
     return credential
 
 
