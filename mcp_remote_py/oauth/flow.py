@@ -43,6 +43,7 @@ from mcp_remote_py.oauth.prompts import CONSENT, PromptCase, choose_prompt, note
 from mcp_remote_py.oauth.registration import choose_redirect_uri, obtain_client, preflight
 from mcp_remote_py.oauth.scopes import choose_scope, describe_asked_scopes
 from mcp_remote_py.oauth.steps import (
+    AcquireLock,
     BindListener,
     Callback,
     Client,
@@ -51,7 +52,9 @@ from mcp_remote_py.oauth.steps import (
     Forget,
     Judge,
     Load,
+    Lock,
     PendingAuthorization,
+    ReleaseLock,
     Report,
     Reserve,
     Save,
@@ -352,12 +355,12 @@ def _prepare_client(
     )
 
     def obtain(client: Client | None) -> Conversation[Credential]:
-        """The credential without tokens; a new registration is stored unless tokens are there."""
+        """The credential without tokens; a new registration is stored."""
         obtained = yield from obtain_client(server, redirect_uris, client, settings, scope, now())
         credential = _describe(discovered, obtained, redirect_uris, scope, key)
         credential = credential._replace(consent="" if ours is None else ours.consent)
-        if obtained.origin == "registered" and obtained != client and not _has_tokens(stored):
-            yield from _save(credential, "The registration will not outlive this process")
+        if obtained.origin == "registered" and obtained != client:
+            yield from _save_client(credential)
         return credential
 
     credential = yield from obtain(known)
@@ -492,6 +495,20 @@ def _save(credential: Credential, otherwise: str) -> Conversation[None]:
         yield Save(credential)
     except McpRemoteError as error:
         yield Report(f"{otherwise}: {error.sentence()}")
+
+
+def _save_client(credential: Credential) -> Conversation[None]:
+    """Stores a new registration, unless there are tokens: somebody may have stored them meanwhile.
+
+    Nor where another process has the store now, which has tokens or is about to.
+    """
+    try:
+        is_free = yield from ask(AcquireLock(Lock.STORE))
+        if is_free and not _has_tokens((yield from ask(Load()))):
+            yield Save(credential)
+    except McpRemoteError as error:
+        yield Report(f"The registration will not outlive this process: {error.sentence()}")
+    yield ReleaseLock(Lock.STORE)
 
 
 def _reserve() -> Conversation[None]:
