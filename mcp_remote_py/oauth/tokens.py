@@ -206,8 +206,8 @@ def parse_token_answer(
         times = {INVALID_PROOF, *(_TIMED_ERRORS if timed else ())}
         raise parse_refusal(response, where=where, secrets=secrets, now=now, timed_errors=times)
     found = _find_tokens(members)
-    token = found.get("access_token")
-    if not isinstance(token, str) or not token:
+    token = _trim_token(found.get("access_token"))
+    if not token:
         if read_verdict(read_error_code(members), read_error_words(members), response.status):
             raise parse_refusal(response, where=where, secrets=secrets, now=now)
         kind = response.headers.get("content-type", "no content type")
@@ -356,6 +356,11 @@ def parse_members(body: bytes) -> dict[str, object]:
     return _read_form(body) if document is None else document
 
 
+def _trim_token(value: object) -> str:
+    """An access token without what is not a part of any: blanks, and the scheme it is sent with."""
+    return re.sub("(?i)^(?:bearer|dpop) +", "", value.strip()) if isinstance(value, str) else ""
+
+
 def _find_tokens(members: dict[str, object]) -> dict[str, object]:
     """The members beside the access token, wherever it is; those at the top where it is nowhere."""
     for spell in (str, plain_code):
@@ -409,9 +414,8 @@ def read_lifetime(value: object) -> float | None:
 
 def _read_secret(value: object) -> Secret | None:
     """A refresh or ID token that can be sent, or None: without it a sign-in is still one."""
-    if isinstance(value, str) and _HEADER_SAFE.fullmatch(value):
-        return Secret(value)
-    return None
+    token = value.strip() if isinstance(value, str) else ""
+    return Secret(token) if _HEADER_SAFE.fullmatch(token) else None
 
 
 def _read_scope(value: object) -> str | None:

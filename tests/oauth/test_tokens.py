@@ -208,9 +208,26 @@ def test_json_called_a_page_and_with_a_byte_order_mark() -> None:
     assert tokens == TokenAnswer(Secret(TOKEN))
 
 
+@pytest.mark.report("O18")
+@pytest.mark.parametrize(
+    "token",
+    [
+        TOKEN,
+        f"{TOKEN}\n",
+        f" {TOKEN}\t",
+        f"Bearer {TOKEN}",
+        f"bearer  {TOKEN}\r\n",
+        f"DPoP {TOKEN}",
+    ],
+)
+def test_what_is_not_a_part_of_a_token_is_taken_away(token: str) -> None:
+    tokens = parse_token_answer(answer({"access_token": token, "refresh_token": "r\n"}), NOW)
+    assert tokens == TokenAnswer(Secret(TOKEN), Secret("r"))
+
+
 @pytest.mark.promise("S2")
 @pytest.mark.parametrize(
-    "token", ["with blank", "line\r\nX-Evil: 1", "tab\t", "\x00", "pärt", "\x7f", "end\n"]
+    "token", ["with blank", "line\r\nX-Evil: 1", "tab\tx", "\x00", "pärt", "\x7f", "x\x0bx"]
 )
 def test_token_that_would_tear_a_header_is_refused(token: str) -> None:
     error = refuse(answer({"access_token": token}))
