@@ -158,7 +158,7 @@ class Login:
         A host may have met that, and was told to sign in; or the server publishes how to.
         """
         if (offer := await agent.find_offer()) is not None:
-            self._say("It answers without a sign-in, and offers one.")
+            self._say("It answers without a sign-in. Signing in all the same.")
             return offer
         return "" if await asyncio.to_thread(agent.has_failed) else None
 

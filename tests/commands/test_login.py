@@ -305,7 +305,7 @@ def test_server_that_publishes_a_sign_in_for_calls_gets_it_before_any_failure(of
     agent, look = FakeAgent(offer=offer), FakeLook(Seen(FOUND))
     status, lines = login(agent, look)
     assert (status, agent.challenges, look.looked) == (0, [offer], [False, True])
-    assert lines[1] == "It answers without a sign-in, and offers one."
+    assert lines[1] == "It answers without a sign-in. Signing in all the same."
     assert lines[2].startswith(f"Signed in at {SHOWN} ")
 
 

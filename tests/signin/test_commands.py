@@ -427,7 +427,7 @@ def test_login_at_a_server_that_asks_for_calls_only(
     public = frozenset({"initialize", "notifications/initialized", "tools/list"})
     terminal = sit_down(public_methods=public, resource_metadata=place)
     done = terminal.login()
-    assert "It answers without a sign-in, and offers one." in done.stdout
+    assert "It answers without a sign-in. Signing in all the same." in done.stdout
     assert "The server accepts its token." in done.stdout
     assert len(terminal.browser.opened) == len(terminal.server.token_requests()) == 1
     assert terminal.server.authorizations[0]["resource"] == terminal.server.resource
