@@ -273,6 +273,10 @@ class SignInWatch(Protocol):
         """One sentence with the link: what the person must do now; "" while it needs nobody."""
         ...
 
+    def is_under_way(self) -> bool:
+        """Whether a request waits for it, whoever is slow: a person, a server, another process."""
+        ...
+
     def show_page(self) -> None:
         """Opens the page that the person is waited for at; returns at once, raises nothing.
 

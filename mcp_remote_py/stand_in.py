@@ -51,8 +51,9 @@ _encode = msgspec.json.encode
 class StandIn:
     """Answers for one server, from one `initialize` of the host on.
 
-    `todo` has the sentence for a person who has to sign in, "" where nobody has to. `is_away`: the
-    server does not answer, and whether it wants a sign-in is not known.
+    `todo` has the sentence for a person who has to sign in, "" where nobody has to; `is_signing_in`
+    tells whether a sign-in goes on, with a person or without. `is_away`: the server does not
+    answer, and whether it wants a sign-in is not known.
 
     Attributes:
         over: the server answers itself now.
@@ -66,12 +67,14 @@ class StandIn:
         known: ServerSnapshot,
         catalog: ToolCatalog,
         todo: Callable[[], str],
+        is_signing_in: Callable[[], bool],
         *,
         is_away: bool = False,
     ) -> None:
         self.over = False
         self.is_away = is_away
         self._todo = todo
+        self._is_signing_in = is_signing_in
         self._server = server
         self._wanted = _version_wanted(request)
         self._known = known
@@ -88,7 +91,7 @@ class StandIn:
                     "protocolVersion": self._wanted or NEWEST_HANDSHAKE,
                     "capabilities": {"tools": {"listChanged": True}},
                     "serverInfo": {"name": "mcp-remote-py", "version": __version__},
-                    "instructions": f"{self._server} wants a sign-in first. {self._todo()}",
+                    "instructions": self._instruct(),
                 }
             )
         # A server takes every version up to its newest; the one it named is surely one of them.
@@ -98,6 +101,11 @@ class StandIn:
             return self._known.initialize
         members = _decode_members(self._known.initialize)
         return _encode(members | {"protocolVersion": version})
+
+    def _instruct(self) -> str:
+        if todo := self._todo():
+            return f"{self._server} wants a sign-in first. {todo}"
+        return f"The sign-in at {self._server} is not finished yet; its tools come after it."
 
     def is_waiting(self) -> bool:
         """Whether there is something for the person to do now."""
@@ -173,15 +181,19 @@ class StandIn:
 
     def excuse(self) -> NotSent:
         """The error for a request that has waited long enough."""
-        todo = self._todo()
-        if self.is_away and not todo:
+        if todo := self._todo():
             return NotSent(
-                f"{self._server} has not answered yet; the request was not sent.",
-                hint="Check the network and whether a VPN or proxy is needed. Then try again.",
+                f"Nobody is signed in at {self._server} yet; the request was not sent.",
+                hint=f"{todo} Then try again.",
+            )
+        if self._is_signing_in():
+            return NotSent(
+                f"The sign-in at {self._server} is not finished yet; the request was not sent.",
+                hint="It goes on by itself. Try again in a moment.",
             )
         return NotSent(
-            f"Nobody is signed in at {self._server} yet; the request was not sent.",
-            hint=f"{todo} Then try again.".lstrip(),
+            f"{self._server} has not answered yet; the request was not sent.",
+            hint="Check the network and whether a VPN or proxy is needed. Then try again.",
         )
 
     def show_tools(self) -> None:

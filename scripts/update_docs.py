@@ -197,6 +197,11 @@ def render_numbers() -> str:
         ("After a token endpoint without a verdict", _steps(budget.ANSWERED_RENEWALS)),
         ("After one that could not be reached", _steps(budget.UNSENT_RENEWALS)),
         ("A request waits for these two", f"{say(budget.RENEWAL_PATIENCE)} in all"),
+        (
+            "Refusals that give no reason, before a refresh token counts as dead",
+            f"{budget.MAX_DOUBTS}; of those that are not in OAuth's form one counts within "
+            f"{say(budget.FOREIGN_DOUBT_SPACING)}",
+        ),
         ("A listening stream that ended is opened again", _steps(retry.STREAM_STEPS)),
         ("A tab is waited for (`--auth-timeout`)", say(DEFAULT_AUTH_TIMEOUT)),
         (

@@ -327,6 +327,7 @@ class FakeSignInWatch:
         kept: what was given to keep, in order.
         recalls: how often it was asked what was kept.
         shown: how often its page was to be opened.
+        is_busy: a sign-in goes on that does not need anybody now.
     """
 
     def __init__(self, todo: str = "", known: ServerSnapshot | None = None) -> None:
@@ -335,6 +336,7 @@ class FakeSignInWatch:
         self.kept: list[ServerSnapshot] = []
         self.recalls = 0
         self.shown = 0
+        self.is_busy = False
 
     @property
     def server_name(self) -> str:
@@ -344,6 +346,10 @@ class FakeSignInWatch:
     def waiting_for_person(self) -> str:
         """See `SignInWatch`."""
         return self.todo
+
+    def is_under_way(self) -> bool:
+        """See `SignInWatch`."""
+        return self.is_busy or self.todo != ""
 
     def show_page(self) -> None:
         """See `SignInWatch`."""

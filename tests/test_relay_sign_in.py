@@ -16,6 +16,7 @@ from mcp_remote_py.channel import ServerSnapshot
 from mcp_remote_py.errors import NotSent, Refused
 from mcp_remote_py.jsonrpc import INVALID_PARAMS, LOCAL_ERROR, Message
 from mcp_remote_py.relay.relay import MAX_IN_FLIGHT
+from mcp_remote_py.retry import INITIALIZE_PATIENCE
 from mcp_remote_py.settings.commands import ToolRules
 from tests.fakes import (
     Behaviour,
@@ -156,6 +157,44 @@ def test_person_who_is_asked_late_is_not_waited_for_again() -> None:
         assert LINK in one.host.answer("init")["result"]["instructions"]
 
     stage(play, todo="")
+
+
+@pytest.mark.promise("A6", "R1")
+@pytest.mark.report("O6")
+def test_sign_in_that_needs_nobody_now_is_not_waited_for_either() -> None:
+    async def play(one: Stage) -> None:
+        one.watch.is_busy = True  # the code is being exchanged, or another process has the lock
+        one.host.request("init", "initialize", INITIALIZE)
+        await one.clock.advance(PATIENCE - 1)
+        assert not one.host.lines
+        await one.clock.advance(1)
+        assert "not finished yet" in one.host.answer("init")["result"]["instructions"]
+        one.host.notify("notifications/initialized")
+        one.host.request(1, "tools/call", TOOL)
+        await one.clock.advance(PATIENCE)
+        error = one.host.answer(1)["error"]["message"]
+        assert "is not finished yet; the request was not sent" in error
+        await one.sign_in()
+        assert "result" in await one.ask(2, "tools/call", TOOL)
+        assert len(one.server.received("initialize")) == 1
+        assert len(one.server.received("tools/call")) == 1
+
+    stage(play, todo="")
+
+
+@pytest.mark.promise("A6", "R1")
+def test_server_that_is_silent_after_the_sign_in_is_stood_in_for_in_time() -> None:
+    async def play(one: Stage) -> None:
+        one.host.request("init", "initialize", INITIALIZE)
+        await one.clock.advance(INITIALIZE_PATIENCE + 1)
+        assert not one.host.lines
+        one.watch.todo = ""
+        await one.clock.advance(PATIENCE - INITIALIZE_PATIENCE - 2)
+        assert not one.host.lines
+        await one.clock.advance(1)
+        assert one.host.answer("init")["result"] == json.loads(KNOWN.initialize)
+
+    stage(play, known=KNOWN)
 
 
 @pytest.mark.promise("A6")

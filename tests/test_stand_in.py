@@ -46,7 +46,7 @@ def stand_in(
     watch = watch or FakeSignInWatch(TODO, known)
     return StandIn(
         *(request("initialize", params), SERVER, watch.known, ToolCatalog(rules or ToolRules())),
-        watch.waiting_for_person,
+        *(watch.waiting_for_person, watch.is_under_way),
         is_away=is_away,
     )
 
@@ -83,6 +83,15 @@ def test_first_greeting_names_us_and_carries_the_link(version: str) -> None:
     }
 
 
+@pytest.mark.promise("A6")
+def test_greeting_without_a_person_to_ask_says_that_it_goes_on() -> None:
+    watch = FakeSignInWatch()
+    watch.is_busy = True
+    assert json.loads(stand_in(watch=watch).greet())["instructions"] == (
+        f"The sign-in at {SERVER} is not finished yet; its tools come after it."
+    )
+
+
 @pytest.mark.parametrize(
     "params", [None, {}, {"protocolVersion": "2026-07-28"}, {"protocolVersion": 7}], ids=str
 )
@@ -92,7 +101,10 @@ def test_version_nobody_knows_is_answered_by_the_newest(params: Json | None) -> 
 
 def test_params_that_are_not_an_object_are_answered_too() -> None:
     message = parse_message(b'{"id":1,"method":"initialize","params":[]}')
-    one = StandIn(message, SERVER, ServerSnapshot(), ToolCatalog(ToolRules()), lambda: TODO)
+    watch, catalog = FakeSignInWatch(TODO), ToolCatalog(ToolRules())
+    one = StandIn(
+        *(message, SERVER, ServerSnapshot(), catalog), watch.waiting_for_person, watch.is_under_way
+    )
     assert json.loads(one.greet())["protocolVersion"] == NEWEST_HANDSHAKE
 
 
@@ -218,10 +230,19 @@ def test_known_tools_are_hidden_by_the_rules_and_learned_from() -> None:
 def test_excuse_says_what_is_missing_and_what_to_do() -> None:
     watch = FakeSignInWatch(TODO)
     one = stand_in(watch=watch)
-    nobody = f"Nobody is signed in at {SERVER} yet; the request was not sent."
-    assert one.excuse().sentence() == f"{nobody} {TODO} Then try again."
-    watch.todo = ""
-    assert one.excuse().sentence() == f"{nobody} Then try again."
+    assert one.excuse().sentence() == (
+        f"Nobody is signed in at {SERVER} yet; the request was not sent. {TODO} Then try again."
+    )
+    watch.todo, watch.is_busy = "", True
+    assert one.excuse().sentence() == (
+        f"The sign-in at {SERVER} is not finished yet; the request was not sent. "
+        "It goes on by itself. Try again in a moment."
+    )
+    watch.is_busy = False
+    assert one.excuse().sentence() == (
+        f"{SERVER} has not answered yet; the request was not sent. "
+        "Check the network and whether a VPN or proxy is needed. Then try again."
+    )
 
 
 @pytest.mark.parametrize(

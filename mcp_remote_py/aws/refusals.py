@@ -16,6 +16,7 @@ from enum import Enum
 from html import unescape
 
 from mcp_remote_py.errors import EVIDENCE_BYTES, shorten
+from mcp_remote_py.http_date import read_http_date
 from mcp_remote_py.json_text import Members, read_members, read_text
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.time_words import read_moment
@@ -278,13 +279,7 @@ def _read_server_time(text: str, headers: Mapping[bytes, bytes]) -> float | None
     told = read_moment(_first_group(_TIME_OF_AWS, text))
     if told is not None:
         return told
-    from email.utils import mktime_tz, parsedate_tz  # a clock is seldom wrong
-
-    parsed = parsedate_tz(headers.get(b"date", b"").decode("latin-1"))
-    try:
-        return None if parsed is None else float(mktime_tz(parsed))
-    except (ValueError, OverflowError):
-        return None
+    return read_http_date(headers.get(b"date", b"").decode("latin-1"))
 
 
 def _first_group(pattern: re.Pattern[str], text: str) -> str:

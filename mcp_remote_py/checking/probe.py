@@ -8,7 +8,6 @@ anybody signs in.
 from __future__ import annotations
 
 import asyncio
-from email.utils import parsedate_to_datetime
 
 from mcp_remote_py import __version__
 from mcp_remote_py.checking.talk import ServerTalk
@@ -38,6 +37,7 @@ from mcp_remote_py.errors import (
     excerpt,
 )
 from mcp_remote_py.found import read_error, read_server
+from mcp_remote_py.http_date import read_http_date
 from mcp_remote_py.json_text import encode
 from mcp_remote_py.jsonrpc import Message, make_request
 from mcp_remote_py.oauth.challenge import parse_challenge
@@ -113,7 +113,7 @@ async def probe_server(talk: ServerTalk) -> list[CheckStep]:
     took = clock.time() - began
     if talk.failure is None and talk.judge_speed(took):
         steps.append(describe_slowness(took))
-    if (told := _server_time(response)) is None:
+    if (told := _read_time(response)) is None:
         return steps
     now = talk.now()
     talk.clock_ahead = now - told
@@ -339,13 +339,8 @@ def _to_answered(talk: ServerTalk, response: Response, body: bytes, seconds: flo
     )
 
 
-def _server_time(response: Response) -> float | None:
-    """The time of its `Date` (RFC 9110 §6.6.1), in seconds since the epoch."""
-    try:
-        told = parsedate_to_datetime(response.headers.get(b"date", b"").decode("latin-1"))
-        return told.timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
+def _read_time(response: Response) -> float | None:
+    return read_http_date(response.headers.get(b"date", b"").decode("latin-1"))
 
 
 def _newest(line: bytes) -> str:

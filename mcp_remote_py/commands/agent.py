@@ -36,6 +36,13 @@ class Agent(Protocol):
         """
         ...
 
+    async def find_offer(self) -> str | None:
+        """The challenge to sign in by where the server has not asked for it; None without any.
+
+        It publishes a sign-in all the same, for calls alone it may be.
+        """
+        ...
+
     def seconds_left(self) -> float | None:
         """Seconds that the person has to finish what was shown; None where nobody waits."""
         ...

@@ -86,6 +86,10 @@ class LazySignIn:
         """See `SignInWatch`."""
         return "" if self._agent is None else self._agent.waiting_for_person()
 
+    def is_under_way(self) -> bool:
+        """See `SignInWatch`."""
+        return self._agent is not None and self._agent.is_under_way()
+
     def show_page(self) -> None:
         """See `SignInWatch`."""
         if self._agent is not None:

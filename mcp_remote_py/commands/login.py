@@ -135,15 +135,14 @@ class Login:
             self._say(f"Asking {self._server} whether it wants a sign-in ...")
         seen = await self._look(settings, self._environment, signed_in=False)
         agent = self._build(settings.login, self._environment, self._show, self._console.read_line)
-        is_wanted = seen.is_refused
-        if not is_wanted and not seen.found.error:
-            # Calls alone may want it: then a host has met that, and was told to sign in.
-            is_wanted = await asyncio.to_thread(agent.has_failed)
-        if not is_wanted:
+        challenge = seen.challenge if seen.is_refused else None
+        if challenge is None and not seen.found.error:
+            challenge = await self._find_offer(agent)
+        if challenge is None:
             return self._say_open(seen.found)
         try:
             async with self._telling_time(agent):
-                credential = await agent.sign_in(seen.challenge)
+                credential = await agent.sign_in(challenge)
         except UsageError:
             raise
         except McpRemoteError as error:
@@ -152,6 +151,16 @@ class Login:
         self._is_signed_in = True
         self._console.say(self._mark(self._say_done(credential)))
         return self._say_tried(await self._look(settings, self._environment, signed_in=True))
+
+    async def _find_offer(self, agent: Agent) -> str | None:
+        """The challenge to sign in by where calls alone may want it; None where nothing is known.
+
+        A host may have met that, and was told to sign in; or the server publishes how to.
+        """
+        if (offer := await agent.find_offer()) is not None:
+            self._say("It answers without a sign-in. Signing in all the same.")
+            return offer
+        return "" if await asyncio.to_thread(agent.has_failed) else None
 
     def explain_end(self) -> Iterable[str]:
         """What a person hears who has ended it by Ctrl+C."""

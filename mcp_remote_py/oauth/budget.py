@@ -71,6 +71,11 @@ MAX_DOUBTS = 3
 """Answered refusals of one refresh token whose reason is not told before it counts as dead: one was
 asked about 548 times in a week."""
 
+FOREIGN_DOUBT_SPACING = 60.0
+"""Seconds between two of them that count where the answer has no form of OAuth's: a page of a
+gateway, an empty body. A gateway that answers so for a minute must not cost a sign-in; whoever
+answers so for ever comes to an end two minutes later."""
+
 MAX_ACCEPTED = 4
 """Tokens remembered as accepted: processes may use a token and its successor side by side."""
 
@@ -117,6 +122,8 @@ class SignInBudget(msgspec.Struct, frozen=True, omit_defaults=True):
     """`obtained_at` of the token whose renewal was refused for a reason that was not told."""
     doubts: _Count = 0
     """Such refusals of it."""
+    doubted_at: float = 0.0
+    """When the last one of them was counted."""
     renew_after: float = 0.0
     """No renewal is tried before this time."""
 
@@ -285,10 +292,17 @@ def note_failed_renewal(
     )
 
 
-def note_doubt(budget: SignInBudget, obtained_at: float) -> SignInBudget:
-    """The renewal of the token of that time was refused, for a reason that was not told."""
+def note_doubt(
+    budget: SignInBudget, obtained_at: float, now: float, *, is_foreign: bool
+) -> SignInBudget:
+    """The renewal of the token of that time was refused, for a reason that was not told.
+
+    `is_foreign`: perhaps by something in front of the token endpoint.
+    """
     before = budget.doubts if budget.doubted == obtained_at else 0
-    return msgspec.structs.replace(budget, doubted=obtained_at, doubts=before + 1)
+    if is_foreign and before and 0 <= now - budget.doubted_at < FOREIGN_DOUBT_SPACING:
+        return budget
+    return msgspec.structs.replace(budget, doubted=obtained_at, doubts=before + 1, doubted_at=now)
 
 
 def note_accepted(budget: SignInBudget, obtained_at: float) -> SignInBudget:

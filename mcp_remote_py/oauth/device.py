@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from mcp_remote_py.errors import Interrupted, NotSent, SignInFailed
+from mcp_remote_py.errors import LOGIN_COMMAND, Interrupted, NotSent, SignInFailed
 from mcp_remote_py.oauth.client_authentication import authenticate, post_form
-from mcp_remote_py.oauth.document import Posting
+from mcp_remote_py.oauth.document import Posting, hint_at_wait
 from mcp_remote_py.oauth.grants import add_tokens, explain_denial
 from mcp_remote_py.oauth.metadata import check_endpoint
 from mcp_remote_py.oauth.registration import DEVICE_CODE_GRANT
@@ -67,7 +67,7 @@ def ask_by_code(
 
     `endpoint` is the device authorization endpoint, `credential` is still without tokens; at most
     `timeout` seconds, or what the server gives. A failure without a verdict is waited out, twice
-    as long each time (§3.5).
+    as long each time (§3.5), or for as long as the server asks.
 
     Raises:
         SignInDenied: the person said no.
@@ -85,19 +85,23 @@ def ask_by_code(
     parameters = {"device_code": code.device_code, "resource": credential.resource}
     # Any of them may be the one that brings the tokens, and a code does so once.
     exchange = TokenExchange(credential, patience=CONSENT_TIMEOUT)
-    while now() + interval < end:
-        yield Wait(interval)
+    wait = interval
+    while now() + wait < end:
+        yield Wait(wait)
         asked = now()
         try:
             answer = yield from exchange.ask(DEVICE_CODE_GRANT, parameters, asked)
         except (NotSent, Interrupted):
-            interval = min(2 * interval, MAX_INTERVAL)
+            wait = interval = min(2 * interval, MAX_INTERVAL)
         except TokenError as error:
             if error.error == "expired_token":
                 raise _expired(endpoint, credential) from error
             interval = _next_interval(error, interval)
+            wait = max(interval, error.retry_after or 0.0)
         else:
             return add_tokens(credential, answer, asked)
+    if now() + interval < end:
+        raise _put_off(credential.token_endpoint, wait, now(), is_ours=timeout < code.lifetime)
     raise _expired(endpoint, credential)
 
 
@@ -111,7 +115,18 @@ def _next_interval(error: TokenError, interval: float) -> float:
         raise explain_denial(error.error) from error
     if isinstance(error, GrantRefused) or (error.status < 500 and error.status != 429):
         raise error
-    return max(min(2 * interval, MAX_INTERVAL), error.retry_after or 0.0)
+    return min(2 * interval, MAX_INTERVAL)
+
+
+def _put_off(endpoint: str, wait: float, now: float, *, is_ours: bool) -> SignInFailed:
+    """The server wants to be asked again only when the code is of no use any more."""
+    limit = "--auth-timeout allows" if is_ours else "the code is good for"
+    again = TRY_AGAIN if is_ours else f"To try again then: {LOGIN_COMMAND}."
+    return SignInFailed(
+        f"The token endpoint {mask_url(endpoint)} has too much to do: it asks to wait for longer "
+        f"than {limit}.",
+        hint=f"{hint_at_wait(wait, now)} {again}",
+    )
 
 
 def _expired(endpoint: str, credential: Credential) -> SignInFailed:

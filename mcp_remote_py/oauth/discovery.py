@@ -15,11 +15,12 @@ from typing import NamedTuple
 from mcp_remote_py.errors import (
     HEADER_EXAMPLE,
     ExchangeError,
+    McpRemoteError,
     SignInFailed,
     SignInUnavailable,
     shorten,
 )
-from mcp_remote_py.oauth.challenge import Challenge
+from mcp_remote_py.oauth.challenge import Challenge, parse_challenge
 from mcp_remote_py.oauth.document import describe, fetch, get_json, quote
 from mcp_remote_py.oauth.document_search import (
     DocumentSearch,
@@ -93,6 +94,40 @@ def discover(
         return (yield from _take_as_given(server, challenge, settings))
     belongings = belongings_of(settings, audience)
     return (yield from _Discovery(server, challenge, settings, belongings).run())
+
+
+def find_offer(server_url: str, settings: SignInSettings) -> Conversation[str | None]:
+    """The challenge to sign in by, at a server that has answered without one; None without any.
+
+    Some want a sign-in for calls alone, and publish it (RFC 9728); "" where that is at the usual
+    place, or the person has named the endpoints. It is looked at again by whoever signs in.
+    """
+    if settings.token_endpoint:
+        return ""
+    server = parse_url(server_url)
+    if (yield from _is_offered(server, Challenge(), settings)):
+        return ""
+    try:
+        # Without a message nothing is executed: who protects anything there says so first.
+        response = yield from fetch(get_json(server_url), follow_redirects=False)
+    except McpRemoteError:
+        return None
+    value = response.headers.get("www-authenticate", "")
+    challenge = parse_challenge(value)
+    if challenge.resource_metadata and (yield from _is_offered(server, challenge, settings)):
+        return value
+    return None
+
+
+def _is_offered(
+    server: ServerUrl, challenge: Challenge, settings: SignInSettings
+) -> Conversation[bool]:
+    try:
+        metadata = yield from _Discovery(server, challenge, settings, ()).find_resource()
+    except SignInFailed as error:
+        yield Report(f"What the server publishes of a sign-in is of no use: {error.sentence()}")
+        return False
+    return metadata is not None and bool(metadata.authorization_servers)
 
 
 def _take_as_given(
@@ -181,6 +216,10 @@ class _Discovery:
             metadata.dpop_required,
             metadata.dpop_algorithms,
         )
+
+    def find_resource(self) -> Conversation[ResourceMetadata | None]:
+        """The metadata of the server, None without any. Raises as `discover`."""
+        return (yield from self._find_resource_metadata()).value
 
     def _choose_scopes(
         self, metadata: ResourceMetadata, found: ServerMetadata

@@ -176,7 +176,7 @@ def explain_doubt(error: McpRemoteError | None) -> tuple[str, str]:
     """Cause and next step where a refresh token counts as dead, though nobody said so of it."""
     said = f": {error.cause}" if error is not None else "."
     return (
-        f"The token endpoint has refused the refresh token {MAX_DOUBTS} times{said}",
+        f"The token endpoint has refused the refresh token at least {MAX_DOUBTS} times{said}",
         f"Sign in again: {LOGIN_COMMAND}.",
     )
 

@@ -43,6 +43,7 @@ from mcp_remote_py.oauth.prompts import CONSENT, PromptCase, choose_prompt, note
 from mcp_remote_py.oauth.registration import choose_redirect_uri, obtain_client, preflight
 from mcp_remote_py.oauth.scopes import choose_scope, describe_asked_scopes
 from mcp_remote_py.oauth.steps import (
+    AcquireLock,
     BindListener,
     Callback,
     Client,
@@ -51,7 +52,9 @@ from mcp_remote_py.oauth.steps import (
     Forget,
     Judge,
     Load,
+    Lock,
     PendingAuthorization,
+    ReleaseLock,
     Report,
     Reserve,
     Save,
@@ -106,9 +109,17 @@ def prepare(
 
 
 def finish(
-    pending: PendingAuthorization, callback: Callback, settings: SignInSettings, now: float
+    pending: PendingAuthorization,
+    callback: Callback,
+    settings: SignInSettings,
+    now: float,
+    *,
+    may_store: bool = True,
 ) -> Conversation[Credential]:
-    """Redeems what came back for `pending`, once; the credential is saved. `now` as in `prepare`.
+    """Redeems what came back for `pending`, once. `now` is in seconds since the epoch.
+
+    With `may_store`, which is for whoever has the lock of the store, the credential is saved, and
+    what is refused for good is forgotten.
 
     Raises:
         SignInDenied: the person said no.
@@ -126,7 +137,8 @@ def finish(
         )
         remember((code,))
         check_still(credential, settings)
-        yield from _reserve()
+        if may_store:
+            yield from _reserve()
         credential = yield from exchange_code(credential, code, pending.verifier, now)
         credential = credential._replace(
             consent=note_outcome(
@@ -137,9 +149,9 @@ def finish(
             )
         )
     except (AuthorizationRefused, GrantRefused) as error:
-        if _is_dead(credential.client, error):
+        if may_store and _is_dead(credential.client, error):
             yield from _forget_client(credential.client)
-        elif isinstance(error, GrantRefused):
+        elif may_store and isinstance(error, GrantRefused):
             yield from _keep_authentication(credential, error)
         raise _name_scopes(error, credential.scope, pending.scopes_supported) from None
     except TokenError as error:
@@ -150,7 +162,7 @@ def finish(
             f"The tokens of your sign-in did not arrive: {error.cause}",
             hint=f"Sign in again: {LOGIN_COMMAND}.",
         ) from error
-    return (yield from conclude(credential, settings))
+    return (yield from conclude(credential, settings, may_store=may_store))
 
 
 def _name_issuer(credential: Credential) -> str | None:
@@ -343,12 +355,12 @@ def _prepare_client(
     )
 
     def obtain(client: Client | None) -> Conversation[Credential]:
-        """The credential without tokens; a new registration is stored unless tokens are there."""
+        """The credential without tokens; a new registration is stored."""
         obtained = yield from obtain_client(server, redirect_uris, client, settings, scope, now())
         credential = _describe(discovered, obtained, redirect_uris, scope, key)
         credential = credential._replace(consent="" if ours is None else ours.consent)
-        if obtained.origin == "registered" and obtained != client and not _has_tokens(stored):
-            yield from _save(credential, "The registration will not outlive this process")
+        if obtained.origin == "registered" and obtained != client:
+            yield from _save_client(credential)
         return credential
 
     credential = yield from obtain(known)
@@ -376,8 +388,10 @@ def _check_device_endpoint(server: ServerMetadata, settings: SignInSettings) -> 
         )
 
 
-def conclude(credential: Credential, settings: SignInSettings) -> Conversation[Credential]:
-    """Saves what a person has got; to be played under the lock of the store.
+def conclude(
+    credential: Credential, settings: SignInSettings, *, may_store: bool = True
+) -> Conversation[Credential]:
+    """Saves what a person has got, where we `may_store`: under the lock of the store.
 
     Raises:
         SignInFailed: it lacks what the settings want of it.
@@ -387,7 +401,10 @@ def conclude(credential: Credential, settings: SignInSettings) -> Conversation[C
             f"{credential.issuer} did not give an ID token, which --use-id-token would send.",
             hint="Leave out --use-id-token, or ask for the scope openid with --scope.",
         )
-    yield from _keep(credential)
+    if may_store:
+        yield from _keep(credential)
+    else:
+        remember_tokens(credential.tokens)
     return credential
 
 
@@ -478,6 +495,20 @@ def _save(credential: Credential, otherwise: str) -> Conversation[None]:
         yield Save(credential)
     except McpRemoteError as error:
         yield Report(f"{otherwise}: {error.sentence()}")
+
+
+def _save_client(credential: Credential) -> Conversation[None]:
+    """Stores a new registration, unless there are tokens: somebody may have stored them meanwhile.
+
+    Nor where another process has the store now, which has tokens or is about to.
+    """
+    try:
+        is_free = yield from ask(AcquireLock(Lock.STORE))
+        if is_free and not _has_tokens((yield from ask(Load()))):
+            yield Save(credential)
+    except McpRemoteError as error:
+        yield Report(f"The registration will not outlive this process: {error.sentence()}")
+    yield ReleaseLock(Lock.STORE)
 
 
 def _reserve() -> Conversation[None]:

@@ -134,6 +134,17 @@ def read_verdict(code: str, words: str, status: int) -> str:
     return ""
 
 
+def read_plain_text(body: bytes, status: int) -> tuple[str, str]:
+    """Code and words of a refusal that is a text and nothing else, each "" without one.
+
+    Not of a page, nor where the status may be for something in front of the server.
+    """
+    text = body[:MAX_WORDS].decode("utf-8", "replace").strip().strip('"')
+    if status not in _OWN or text.startswith("<"):
+        return "", ""
+    return (text, "") if text.lower() in _KNOWN_CODES else ("", text)
+
+
 def translate_code(code: str) -> str:
     """The code of RFC 6749 for a server's own, else that one in plain spelling where it has it."""
     plain = plain_code(code)
@@ -141,11 +152,11 @@ def translate_code(code: str) -> str:
     return next((one.means for one in GRANT_READINGS if one.code == plain and plain), other)
 
 
-def may_be_verdict(code: str, status: int, body: bytes, *, has_members: bool) -> bool:
-    """Whether a refusal that says nothing of the grant may be one all the same: the server's 4xx.
+def may_be_verdict(code: str, status: int, *, has_members: bool) -> bool:
+    """Whether a refusal that says nothing of the grant may be one all the same: any 4xx.
 
-    A page is of something in front of it; so may be a status that is not for refusals of grants,
-    unless the answer can be read. A good status refuses only with a code, a 500 only with
+    A page, or an empty answer, is as likely of something in front of the server: see
+    `TokenError.is_foreign`. A good status refuses only with a code, a 500 only with
     `invalid_grant`; and what a server says that it has not learned (501), it will not learn soon.
     """
     plain = plain_code(code)
@@ -157,9 +168,7 @@ def may_be_verdict(code: str, status: int, body: bytes, *, has_members: bool) ->
         return code != ""
     if status == 501:
         return has_members
-    if not 400 <= status < 500:
-        return False
-    return has_members or (status in _OWN and not body.lstrip().startswith(b"<"))
+    return 400 <= status < 500
 
 
 _OTHER_CODES = ("errorCode", "error_type", "code", "type", "status", "title", "name", "Error")

@@ -47,7 +47,9 @@ from mcp_remote_py.oauth.registration_readings import (
 )
 from mcp_remote_py.oauth.static_client import (
     CLIENT_INFO_OPTION,
+    find_client,
     is_covered,
+    read_client_id,
     read_client_members,
     read_client_secret,
     read_static_client,
@@ -315,8 +317,9 @@ def _judge_client(
     asked: dict[str, object],
 ) -> Client:
     url = server.registration_endpoint
-    client_id = document.get("client_id")
-    if not isinstance(client_id, str) or not client_id:
+    document = find_client(document)
+    client_id = read_client_id(document)
+    if not client_id:
         raise SignInFailed(
             "The answer to the registration does not contain a client_id "
             f"({describe_briefly(url, response)}).",

@@ -135,7 +135,12 @@ class Renewal:
             )
             held.budget = yield from ask(UpdateBudget(change))
             if isinstance(error, TokenError) and error.is_doubtful and not is_unattended:
-                doubt = partial(note_doubt, obtained_at=credential.obtained_at)
+                doubt = partial(
+                    note_doubt,
+                    obtained_at=credential.obtained_at,
+                    now=self._now(),
+                    is_foreign=error.is_foreign,
+                )
                 held.budget = yield from ask(UpdateBudget(doubt))
         else:
             self._failure = None  # it does not explain what fails later

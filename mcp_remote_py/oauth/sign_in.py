@@ -124,9 +124,14 @@ class SignIn:
 
     def _keep(self, credential: Credential) -> Conversation[None]:
         held = self.held
-        yield from held.acquire_store()
+        try:
+            problem = yield from self._lock_store()
+        except StoreError as error:
+            problem = error
         yield from held.claim_if_possible()
-        held.take((yield from flow.conclude(credential, self._settings)))
+        may_store = problem is None
+        held.take((yield from flow.conclude(credential, self._settings, may_store=may_store)))
+        yield from _tell_unstored(problem)
         yield from held.confirm()
         yield from held.let_go()
         yield from held.record_status()
@@ -282,6 +287,7 @@ class SignIn:
             if step.listens:
                 yield SavePending(None)
             raise
+        problem = yield from self._lock_store()
         shared = yield from self._look_before_redeeming(pending)
         is_ours = shared.pending is not None and shared.pending.state == pending.state
         if callback is not None and is_ours:
@@ -290,40 +296,56 @@ class SignIn:
             with suppress(StoreError):
                 yield SavePending(None)
             yield from held.claim_if_possible()
+            redeeming = flow.finish(
+                pending, callback, self._settings, self._now(), may_store=problem is None
+            )
             try:
-                credential = yield from flow.finish(pending, callback, self._settings, self._now())
+                credential = yield from redeeming
             except McpRemoteError as error:
                 if not step.listens:
                     # Under the lock: who listens looks here for what became of its sign-in.
                     yield from self._note_failure(error)
                 raise
             held.take(credential)
+            yield from _tell_unstored(problem)
             yield from held.confirm()
         yield from held.let_go()
         if not held.has_another(before):
             raise explain_lost_sign_in(shared.last_error, shared.last_hint)
         yield from held.record_status()
 
-    def _look_before_redeeming(self, pending: PendingAuthorization) -> Conversation[SharedState]:
-        """Reads what is on disk, under the lock of the store; what was known, where the disk fails.
+    def _lock_store(self) -> Conversation[StoreError | None]:
+        """Takes the lock of the store; why it cannot be had, where the disk fails at it twice.
 
-        A person has consented, and that cannot be had again. Where no lock can be had, nobody else
-        can redeem or store anything, either.
+        A person has consented, and that cannot be had again. But without the lock nothing is
+        stored: another process may have it, whose new tokens would be overwritten, or the space
+        that it has reserved for them. What came of it serves from memory until it can be stored.
 
         Raises:
             StoreError: another process has the store.
         """
-        lock = AcquireLock(Lock.STORE, STORE_PATIENCE)
-        try:
+        problem = None
+        for _ in range(2):  # once more: that may have passed
             try:
-                is_free = yield from ask(lock)
-            except StoreError:
-                is_free = yield from ask(lock)  # once more: that may have passed
-            if is_free:
-                return (yield from self.held.look())
+                if (yield from ask(AcquireLock(Lock.STORE, STORE_PATIENCE))):
+                    return None
+            except StoreError as error:
+                problem = error
+            else:
+                raise explain_busy_store(STORE_PATIENCE)
+        return problem
+
+    def _look_before_redeeming(self, pending: PendingAuthorization) -> Conversation[SharedState]:
+        """Reads what is on disk; what was known, where the disk fails."""
+        try:
+            return (yield from self.held.look())
         except StoreError:
             return SharedState(self.held.credential, pending, self.held.budget, "", "")
-        raise explain_busy_store(STORE_PATIENCE)
+
+
+def _tell_unstored(problem: StoreError | None) -> Conversation[None]:
+    if problem is not None:
+        yield Report(f"The sign-in is not stored yet: {problem.sentence()}")
 
 
 def _unchanged(budget: SignInBudget) -> SignInBudget:

@@ -17,6 +17,7 @@ from mcp_remote_py.oauth.client_authentication import (
     choose_method_of,
     remember_authentication,
 )
+from mcp_remote_py.oauth.document import drop_absent
 from mcp_remote_py.oauth.metadata import ServerMetadata
 from mcp_remote_py.oauth.steps import Client
 from mcp_remote_py.redact import Secret
@@ -82,6 +83,25 @@ def read_client_members(text: str | None, option: str) -> dict[str, object]:
             hint="""Write it as '{"name": "value"}', or as @FILE with a file that holds it.""",
         )
     return members
+
+
+CLIENT_PLACES = ("data", "result", "client")
+"""Members that have the client in them, where an API wraps every answer."""
+
+
+def find_client(document: dict[str, object]) -> dict[str, object]:
+    """The members beside the client id; those at the top where there is none anywhere."""
+    for place in (document, *(document.get(name) for name in CLIENT_PLACES)):
+        members = drop_absent(cast("dict[str, object]", place)) if isinstance(place, dict) else {}
+        if read_client_id(members):
+            return members
+    return document
+
+
+def read_client_id(members: dict[str, object]) -> str:
+    """RFC 7591 §3.2.1 has a text; frameworks give out the number of a row. "" without any."""
+    value = members.get("client_id")
+    return str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
 
 
 def read_client_secret(members: dict[str, object]) -> Secret | None:

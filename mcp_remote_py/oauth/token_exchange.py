@@ -43,8 +43,9 @@ MAX_TOKEN_REQUESTS = MAX_AUTHENTICATIONS + 3
 with a nonce, after a moment, and without `resource`. All but the last are refused before the grant
 is looked at. Not among them are those that were only led on, `MAX_POST_REDIRECTS` at most."""
 
-_NOT_YET = frozenset({425, 429})
-"""Statuses that, with `Retry-After`, refuse what was not looked at yet (RFC 6585 §4)."""
+_NOT_YET = frozenset({425, 429, 503})
+"""Statuses that, with `Retry-After`, refuse what was not looked at yet (RFC 6585 §4, and as for
+messages, `retry.RULES`): a code that a person has consented to is not given up for a moment."""
 
 _JWTS = frozenset({"assertion", "client_assertion", "subject_token"})
 """Parameters that are JWTs (RFC 7523 §2, RFC 8693 §2.1): a server compares their times."""
@@ -69,7 +70,7 @@ class TokenExchange:
 
     A server that wants its nonce in the proof of possession is asked once more: it says so before
     it looks at the grant (RFC 9449 §8). So is one that does not know the client, by each other way
-    to prove it; and one that has too much to do for a moment (429), after that. `prove_client`
+    to prove it; and one that has too much to do for a moment (429, 503), after that. `prove_client`
     makes the client's own proof, if it is one of the parameters: each is good for one request. An
     error begins with `who`. `patience` is that of one request, as in `Fetch`.
     """

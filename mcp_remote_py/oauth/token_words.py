@@ -129,6 +129,9 @@ _WITHOUT_CODE = {
 """What that means, by status. Laravel has 419 and IIS 440 for a sign-in that is over, Esri has 498
 for its token; a failure may come from behind the execution."""
 
+_SAYS_IT_ITSELF = frozenset({440, 498})
+"""Those of them that mean nothing else, with whatever words: Login Time-out, and Invalid Token."""
+
 MAX_REFUSAL_DOCUMENT = 16 * 1024
 """Bytes of a body that is read as an error document: some milliseconds. None that speaks of a token
 is as long; a megabyte of scopes would end in an address for the browser."""
@@ -194,6 +197,8 @@ def read_token_refusal(
             means = _judge_sentence(status, body, members, code, words)
             code = "unauthorized"
             words = "" if means is TokenWords.DOUBT else words
+    if means is None and status in _SAYS_IT_ITSELF:
+        means = TokenWords.ENDED
     if means is None:
         return 0, challenge
     if not parsed.error:

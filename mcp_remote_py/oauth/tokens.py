@@ -12,6 +12,7 @@ from collections.abc import Callable, Container, Iterable
 from typing import Final, NamedTuple, cast
 
 from mcp_remote_py.errors import LOGIN_COMMAND, MAX_EVIDENCE_LENGTH, SignInFailed, shorten
+from mcp_remote_py.http_date import read_http_date
 from mcp_remote_py.oauth.document import (
     decode_document,
     drop_absent,
@@ -25,6 +26,7 @@ from mcp_remote_py.oauth.grant_words import (
     plain_code,
     read_error_code,
     read_error_words,
+    read_plain_text,
     read_verdict,
     translate_code,
 )
@@ -128,7 +130,8 @@ class TokenError(SignInFailed):
     `error` is the OAuth error code in the words of RFC 6749, "" without one; `description` what
     the server said, whole and foreign; `status` the HTTP status; `retry_after` the seconds it
     asked to wait, None without; `skew` the seconds its clock is ahead of ours, 0 where it is near
-    ours, not known, or not a reason; `is_doubtful` whether it may be a verdict, for all it says.
+    ours, not known, or not a reason; `is_doubtful` whether it may be a verdict, for all it says;
+    `is_foreign` whether it may be of something in front of the server: it has no form of OAuth's.
     `client` is us as the server was asked last, None where that is not known.
     """
 
@@ -145,10 +148,12 @@ class TokenError(SignInFailed):
         retry_after: float | None = None,
         skew: int = 0,
         is_doubtful: bool = False,
+        is_foreign: bool = False,
     ) -> None:
         super().__init__(cause, hint=hint, retry_after=retry_after)
         self.skew: Final = skew
         self.is_doubtful: Final = is_doubtful
+        self.is_foreign: Final = is_foreign
         self.error: Final = error
         self.description: Final = description
         self.status: Final = status
@@ -201,8 +206,8 @@ def parse_token_answer(
         times = {INVALID_PROOF, *(_TIMED_ERRORS if timed else ())}
         raise parse_refusal(response, where=where, secrets=secrets, now=now, timed_errors=times)
     found = _find_tokens(members)
-    token = found.get("access_token")
-    if not isinstance(token, str) or not token:
+    token = _trim_token(found.get("access_token"))
+    if not token:
         if read_verdict(read_error_code(members), read_error_words(members), response.status):
             raise parse_refusal(response, where=where, secrets=secrets, now=now)
         kind = response.headers.get("content-type", "no content type")
@@ -264,6 +269,9 @@ def parse_refusal(
     members = parse_members(response.body)
     status = response.status
     named, description = read_error_code(members), read_error_words(members)
+    words = description
+    if not members:
+        named, words = read_plain_text(response.body, status)
     if not named:
         said = _describe_redirect(response) or _describe_body(
             response.body, members, description, secrets
@@ -272,7 +280,7 @@ def parse_refusal(
         said = shorten_without(named, secrets)
         if description and description != named:
             said += f', "{shorten_without(description, secrets)}"'
-    verdict = read_verdict(named, description, status)
+    verdict = read_verdict(named, words, status)
     definite, error = bool(verdict), verdict or translate_code(named)
     hint = _HINTS.get(error) if definite or error not in _DEFINITE_ERRORS else None
     if not definite:
@@ -295,8 +303,8 @@ def parse_refusal(
         status=status,
         retry_after=wait,
         skew=skew,
-        is_doubtful=not definite
-        and may_be_verdict(named, status, response.body, has_members=bool(members)),
+        is_doubtful=not definite and may_be_verdict(named, status, has_members=bool(members)),
+        is_foreign=not members,
     )
 
 
@@ -321,15 +329,8 @@ def measure_skew(response: HttpResponse, now: float) -> int:
 
     0 where it is within `CLOCK_TOLERANCE`, or not told.
     """
-    from email.utils import mktime_tz, parsedate_tz
-
-    parsed = parsedate_tz(response.headers.get("date", ""))
-    if parsed is None:
-        return 0
-    try:
-        ahead = mktime_tz((*parsed[:9], parsed[9] or 0)) - now
-    except (ValueError, OverflowError):  # a date no calendar has
-        return 0
+    told = read_http_date(response.headers.get("date", ""))
+    ahead = 0.0 if told is None else told - now
     return round(ahead) if abs(ahead) > CLOCK_TOLERANCE else 0
 
 
@@ -353,6 +354,11 @@ def parse_members(body: bytes) -> dict[str, object]:
     """The members of a JSON object or of form data; none where it is neither."""
     document = decode_document(body)
     return _read_form(body) if document is None else document
+
+
+def _trim_token(value: object) -> str:
+    """An access token without what is not a part of any: blanks, and the scheme it is sent with."""
+    return re.sub("(?i)^(?:bearer|dpop) +", "", value.strip()) if isinstance(value, str) else ""
 
 
 def _find_tokens(members: dict[str, object]) -> dict[str, object]:
@@ -408,9 +414,8 @@ def read_lifetime(value: object) -> float | None:
 
 def _read_secret(value: object) -> Secret | None:
     """A refresh or ID token that can be sent, or None: without it a sign-in is still one."""
-    if isinstance(value, str) and _HEADER_SAFE.fullmatch(value):
-        return Secret(value)
-    return None
+    token = value.strip() if isinstance(value, str) else ""
+    return Secret(token) if _HEADER_SAFE.fullmatch(token) else None
 
 
 def _read_scope(value: object) -> str | None:

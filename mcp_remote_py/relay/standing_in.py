@@ -67,9 +67,14 @@ class StandingIn:
         self._tasks.spawn(self._outlast(initialize, memory, min(patience, INITIALIZE_PATIENCE)))
 
     async def _outlive(self, asked: Asked, memory: ServerMemory, patience: float) -> None:
-        """Answers `initialize` before the host gives up, where a person is waited for."""
+        """Answers `initialize` before the host gives up, where a sign-in is waited for.
+
+        Whichever step of it is slow: the person's, or one of a server or of another process.
+        """
         await self._clock.sleep(patience)
-        while self._is_unanswered(asked) and not self._todo():
+        if self._is_unanswered(asked) and not self._is_signing_in():
+            self._begin_away(asked, memory)  # it is silent after a sign-in
+        while self._is_unanswered(asked) and not self._is_signing_in():
             await self._clock.sleep(WATCH_INTERVAL)
         if self._is_unanswered(asked):
             logger.info("Nobody has signed in yet: initialize is answered for the server.")
@@ -78,7 +83,7 @@ class StandingIn:
     async def _outlast(self, asked: Asked, memory: ServerMemory, patience: float) -> None:
         """Answers `initialize` before the host gives up, where the server is silent."""
         await self._clock.sleep(patience)
-        if self._is_unanswered(asked) and not self._todo():
+        if self._is_unanswered(asked) and not self._is_signing_in():
             self._begin_away(asked, memory)
 
     def note_failure(self, asked: Asked, error: ExchangeError) -> None:
@@ -91,6 +96,9 @@ class StandingIn:
 
     def _todo(self) -> str:
         return "" if self._sign_in is None else self._sign_in.waiting_for_person()
+
+    def _is_signing_in(self) -> bool:
+        return self._sign_in is not None and self._sign_in.is_under_way()
 
     def _begin_away(self, asked: Asked, memory: ServerMemory) -> None:
         from mcp_remote_py.stand_in import can_stand_in  # few starts need it
@@ -107,7 +115,9 @@ class StandingIn:
         from mcp_remote_py.stand_in import StandIn
 
         self._stand_in = StandIn(
-            *(asked.message, memory.server_name, known, self._catalog, self._todo), is_away=is_away
+            *(asked.message, memory.server_name, known, self._catalog),
+            *(self._todo, self._is_signing_in),
+            is_away=is_away,
         )
         self._recovery.replay.begin(asked.message)
         asked.stood_in = lambda error: self._fail(asked, error, is_away)

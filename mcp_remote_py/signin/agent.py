@@ -24,6 +24,7 @@ from mcp_remote_py.errors import (
     name_server,
 )
 from mcp_remote_py.oauth.challenge import parse_challenge
+from mcp_remote_py.oauth.discovery import find_offer
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.lifecycle import CredentialLifecycle
 from mcp_remote_py.oauth.steps import Conversation, Credential, Proof, Stored
@@ -71,12 +72,18 @@ class SignInAgent:
         self._storing: asyncio.Task[None] | None = None
         self._nonce = ""
         """The server's last for proofs of possession."""
+        self._requests = 0
+        """How many requests of the host wait for a sign-in or a renewal."""
 
     # ------------------------------------------------------------------ for requests
 
     def waiting_for_person(self) -> str:
         """The next step for the person, with the link; "" while nobody is waited for."""
         return self._asking.todo()
+
+    def is_under_way(self) -> bool:
+        """See `SignInWatch.is_under_way`."""
+        return self._requests > 0
 
     async def authorize(self, method: bytes, url: str) -> Sent | None:
         """See `Authorizer.authorize`.
@@ -86,7 +93,7 @@ class SignInAgent:
         """
         if not self._lifecycle.is_at_hand:
             try:
-                await self._play(self._lifecycle.authorize())
+                await self._play_for_request(self._lifecycle.authorize())
             except McpRemoteError as error:
                 raise self._for_request(error) from error
         token = self._lifecycle.token
@@ -123,7 +130,7 @@ class SignInAgent:
         token = None if sent is None else sent.token
         parsed = parse_challenge(challenge.decode("latin-1"))
         try:
-            return await self._play(self._lifecycle.answer(token, status, parsed))
+            return await self._play_for_request(self._lifecycle.answer(token, status, parsed))
         except McpRemoteError as error:
             raise self._for_request(error, status) from error
 
@@ -164,6 +171,10 @@ class SignInAgent:
             StoreError: what is known of it cannot be read.
         """
         return bool(self._ports.records.look()[1])
+
+    async def find_offer(self) -> str | None:
+        """See `commands.agent.Agent.find_offer`."""
+        return await self._play(find_offer(self._server_url, self._settings))
 
     def seconds_left(self) -> float | None:
         """Seconds that the person has to finish what was shown; None where nobody waits."""
@@ -214,6 +225,13 @@ class SignInAgent:
             await asyncio.wait(self._tasks, timeout=RENEWAL_END_PATIENCE)
 
     # ------------------------------------------------------------------ conversations
+
+    async def _play_for_request(self, conversation: Conversation[T]) -> T:
+        self._requests += 1
+        try:
+            return await self._play(conversation)
+        finally:
+            self._requests -= 1
 
     async def _play(self, conversation: Conversation[T]) -> T:
         return await asyncio.shield(self._begin(Performance(self._stage).play(conversation)))

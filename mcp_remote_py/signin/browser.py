@@ -74,7 +74,13 @@ def check_url(url: str, platform: str = "") -> str:
     Raises:
         McpRemoteError: it must not be opened.
     """
-    if len(url) <= MAX_URL_LENGTH and _URL.fullmatch(url):
+    if len(url) > MAX_URL_LENGTH:
+        raise McpRemoteError(
+            f"The server's sign-in address was not opened: it is too long ({len(url)} characters, "
+            f"{MAX_URL_LENGTH} at most).",
+            hint="Ask for fewer scopes with --scope.",
+        )
+    if _URL.fullmatch(url):
         try:
             is_good = parse_url(url).is_protected  # host, port, no user info
         except InvalidUrl:

@@ -78,8 +78,10 @@ class FakeAgent:
         says: tuple[str, ...] = (),
         left: float | None = None,
         failed: bool = False,
+        offer: str | None = None,
     ) -> None:
         self.signed_in, self.says, self.left, self.failed = signed_in, says, left, failed
+        self.offer = offer
         self.challenges: list[str] = []
         self.report: Callable[[str], None] | None = None
         self.built_with: tuple[LoginSettings, Mapping[str, str]] | None = None
@@ -99,6 +101,9 @@ class FakeAgent:
 
     def has_failed(self) -> bool:
         return self.failed
+
+    async def find_offer(self) -> str | None:
+        return self.offer
 
     async def sign_in(self, challenge: str = "") -> Credential:
         self.challenges.append(challenge)
@@ -292,6 +297,16 @@ def test_server_that_only_calls_are_refused_by_gets_the_sign_in_that_failed_ther
     status, lines = login(agent, look)
     assert (status, agent.challenges, look.looked) == (0, [""], [False, True])
     assert lines[1].startswith(f"Signed in at {SHOWN} ")
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.parametrize("offer", ["", 'Bearer resource_metadata="https://mcp.example.com/prm"'])
+def test_server_that_publishes_a_sign_in_for_calls_gets_it_before_any_failure(offer: str) -> None:
+    agent, look = FakeAgent(offer=offer), FakeLook(Seen(FOUND))
+    status, lines = login(agent, look)
+    assert (status, agent.challenges, look.looked) == (0, [offer], [False, True])
+    assert lines[1] == "It answers without a sign-in. Signing in all the same."
+    assert lines[2].startswith(f"Signed in at {SHOWN} ")
 
 
 @pytest.mark.promise("P2")

@@ -66,6 +66,9 @@ class FakeAgent:
     def has_failed(self) -> bool:
         raise AssertionError("A logout does not ask why.")
 
+    async def find_offer(self) -> str | None:
+        raise AssertionError("A logout does not look for a sign-in.")
+
     async def sign_in(self, challenge: str = "") -> Credential:
         raise AssertionError("A logout signs nobody in.")
 

@@ -195,6 +195,7 @@ def _check_stand_in(known: ServerSnapshot, way: int) -> None:
         known,
         ToolCatalog(rules),
         lambda: choose(way >> 1, "Open the page.", ""),
+        lambda: bool(way & 2),
         is_away=bool(way & 32),
     )
     greeting = check_answer(stand_in.greet())

@@ -80,6 +80,10 @@ MAX_RENEWALS = 10
 """Requests in thirty seconds, each of which has another reason; codes are bounded by tabs."""
 MAX_DOUBTS = 3
 """Refusals of a refresh token that give no reason, of which one is the last."""
+REFRESH_ANSWERS: tuple[str, ...] = ("tokens", "doubt", "refused", "503", "lost", "unsent")
+"""What may come of a good refresh token; "page" is for a token endpoint behind a gateway."""
+PAGE_SPACING = 60.0
+"""Seconds within which a page that comes in the place of a refusal counts once."""
 MAX_STRANGERS = 3
 """Requests for one grant, in thirty seconds, by a client that the server does not know: each way to
 send its secret."""
@@ -263,8 +267,11 @@ class Machine:
         """Whether tokens come without an end, and what is refused may be for another reason."""
         self.patience = patience
         """Seconds a request waits for a renewal that failed."""
+        self.refresh_answers = REFRESH_ANSWERS
         self.doubts = 0
         """Refusals without a reason of the refresh token that is good."""
+        self.doubted_at = -inf
+        """When the last of them was counted."""
         self.now = START
         self.credential = credential
         self.pending: PendingAuthorization | None = None
@@ -423,8 +430,7 @@ class Machine:
             self.refused_refresh_tokens.add(token)
             self.good_refresh_tokens.clear()
             return _document({"error": "invalid_grant"}, 400)
-        answers = ("tokens", "doubt", "refused", "503", "lost", "unsent")
-        answer = self.oracle.choose("refresh", *answers)
+        answer = self.oracle.choose("refresh", *self.refresh_answers)
         self.watchdog.see_renewal(self.now)
         self.watchdog.see_renewed(has_verdict=answer in ("tokens", "refused"))
         if answer == "unsent":
@@ -441,17 +447,21 @@ class Machine:
                 return _document({"error": "invalid_grant"}, 400)
             case "503":
                 return HttpResponse(503, {}, b"")
-            case "doubt":
-                return self._doubt(token)
+            case "doubt" | "page":
+                return self._doubt(token, is_page=answer == "page")
             case _:
                 self.good_refresh_tokens.discard(token)
                 raise Interrupted("The answer was lost.")
 
-    def _doubt(self, token: str) -> HttpResponse:
-        self.doubts += 1
+    def _doubt(self, token: str, *, is_page: bool) -> HttpResponse:
+        if not is_page or not self.doubts or self.now - self.doubted_at >= PAGE_SPACING:
+            self.doubts += 1
+            self.doubted_at = self.now
         if self.doubts == MAX_DOUBTS:
             self.refused_refresh_tokens.add(token)
             self.good_refresh_tokens.clear()
+        if is_page:
+            return HttpResponse(400, {"content-type": "text/html"}, b"<h1>Bad Request</h1>")
         return _document({"message": "Not possible."}, 400)
 
     def _give_tokens(self) -> HttpResponse:

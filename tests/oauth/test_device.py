@@ -157,6 +157,68 @@ def test_nobody_enters_the_code(code: object, timeout: float, polls: int) -> Non
     assert "mcp-remote-py login" in caught.value.hint
 
 
+def put_off(seconds: str, error: str = "", status: int = 429) -> HttpResponse:
+    answer = pending(error, status) if error else response(status, {})
+    return answer._replace(headers={**answer.headers, "retry-after": seconds})
+
+
+@pytest.mark.promise("A3", "L5")
+@pytest.mark.report("O27")
+@pytest.mark.parametrize(
+    ("answer", "waits"),
+    [
+        (put_off("90"), [5, 90, 20]),
+        (put_off("90", status=503), [5, 90, 20]),
+        (put_off("6"), [5, 10, 20]),
+        (put_off("90", "slow_down", 400), [5, 90, 15]),
+        (put_off("90", "authorization_pending", 400), [5, 90, 5]),
+    ],
+)
+def test_wait_that_the_server_asks_for_holds_for_one_poll(
+    answer: HttpResponse, waits: list[float]
+) -> None:
+    again = answer._replace(headers={})
+    server = Server(CODE, answer, again, response(200, TOKENS))
+    server.play()
+    assert server.waits == waits
+
+
+@pytest.mark.promise("A3", "P2")
+@pytest.mark.report("O27")
+@pytest.mark.parametrize(
+    ("timeout", "limit", "again"),
+    [
+        (3600.0, "the code is good for", "again then: mcp-remote-py login URL."),
+        (
+            300.0,
+            "--auth-timeout allows",
+            "again: mcp-remote-py login URL; --auth-timeout gives more time.",
+        ),
+    ],
+)
+def test_server_that_asks_to_wait_longer_than_the_code_lives(
+    timeout: float, limit: str, again: str
+) -> None:
+    server = Server(CODE, put_off("3000"))
+    with pytest.raises(SignInFailed) as caught:
+        server.play(timeout)
+    assert caught.value.cause == (
+        "The token endpoint https://as.example.com/token has too much to do: it asks to wait for "
+        f"longer than {limit}."
+    )
+    assert caught.value.hint == (
+        f"It asks to wait for 50 minutes, until 01:06:45 UTC. To try {again}"
+    )
+    assert server.waits == [5]
+
+
+@pytest.mark.promise("A3", "P2")
+def test_code_that_ends_before_the_usual_wait_has_expired_as_any_other() -> None:
+    server = Server({**CODE, "expires_in": 8}, put_off("3000"))
+    with pytest.raises(SignInFailed, match="Nobody entered the code in time"):
+        server.play()
+
+
 @pytest.mark.promise("A3", "L1")
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),

@@ -18,7 +18,12 @@ from mcp_remote_py.errors import (
     Unusable,
 )
 from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.discovery import MAX_AUTHORIZATION_SERVERS, Discovered, discover
+from mcp_remote_py.oauth.discovery import (
+    MAX_AUTHORIZATION_SERVERS,
+    Discovered,
+    discover,
+    find_offer,
+)
 from mcp_remote_py.oauth.document_search import (
     MAX_DOCUMENTS,
     MAX_SILENCE,
@@ -1231,3 +1236,64 @@ def test_what_cannot_be_taken_is_not_an_outage() -> None:
     error = fail(web_of({ISSUER_URL: problem}))
     assert not isinstance(error, SignInUnavailable)
     assert f"{ISSUER_URL} is not usable: The answer is larger than" in error.cause
+
+
+# Nobody has asked ----------------------------------------------------------------------------
+
+
+HINTED = HttpResponse(
+    401, {"www-authenticate": f'Bearer resource_metadata="{ORIGIN}/about.json"'}, b""
+)
+
+
+def offer(web: Web, settings: SignInSettings | None = None) -> str | None:
+    return web.play(find_offer(SERVER, settings or SignInSettings()))
+
+
+@pytest.mark.promise("A1")
+@pytest.mark.parametrize("place", [RESOURCE_URL, RESOURCE_ROOT])
+def test_a_server_that_answers_without_a_sign_in_may_publish_one(place: str) -> None:
+    web = Web({place: resource_document()})
+    assert offer(web) == ""
+    assert SERVER not in web.asked
+
+
+@pytest.mark.promise("A1")
+def test_or_it_names_one_to_who_asks_for_nothing() -> None:
+    web = Web({SERVER: HINTED, f"{ORIGIN}/about.json": resource_document()})
+    assert offer(web) == HINTED.headers["www-authenticate"]
+    assert [one.request.method for one in web.fetches] == ["GET"] * len(web.fetches)
+
+
+@pytest.mark.promise("A1")
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {},
+        {RESOURCE_URL: resource_document(authorization_servers=[])},
+        {RESOURCE_URL: page("<html>everything is here</html>")},
+        {SERVER: HttpResponse(401, {"www-authenticate": "Bearer"}, b"")},
+        {SERVER: HINTED},
+        {SERVER: Interrupted("It streams.")},
+        {SERVER: NotSent("It is gone.")},
+    ],
+)
+def test_who_publishes_nothing_offers_nothing(answers: Mapping[str, Answer]) -> None:
+    assert offer(Web(answers)) is None
+
+
+@pytest.mark.promise("A1", "P2")
+def test_what_is_published_and_cannot_be_used_is_no_offer_and_is_said() -> None:
+    web = Web({RESOURCE_URL: resource_document(resource="https://mcp.example/other")})
+    assert offer(web) is None
+    assert web.reports[0].startswith(
+        "What the server publishes of a sign-in is of no use: The server's resource metadata is "
+        'for "https://mcp.example/other"'
+    )
+
+
+@pytest.mark.report("O13")
+def test_endpoints_that_the_person_named_are_an_offer() -> None:
+    web = Web()
+    assert offer(web, SignInSettings(token_endpoint=f"{ISSUER}/token")) == ""
+    assert web.asked == []

@@ -36,6 +36,7 @@ from mcp_remote_py.oauth.steps import (
     Renew,
     Save,
     SavePending,
+    UpdateBudget,
     ask,
 )
 from mcp_remote_py.redact import Secret
@@ -43,6 +44,8 @@ from mcp_remote_py.settings.sign_in import SignInSettings
 from tests.oauth.machine import (
     CLIENT_SECRET,
     LIFETIME,
+    PAGE_SPACING,
+    REFRESH_ANSWERS,
     SECRET_SETTINGS,
     SERVER,
     SETTINGS,
@@ -88,6 +91,8 @@ class Bounds:
     waits: tuple[float, ...] = (40.0, 660.0, LIFETIME)
     patience: float = 0.0
     """Seconds a request waits for a renewal that failed."""
+    answers: tuple[str, ...] = REFRESH_ANSWERS
+    """What the token endpoint may answer to a good refresh token."""
     every: int = 1
     """Before every so manieth of the steps in `SEAMS` another process may come first."""
 
@@ -125,6 +130,7 @@ class Explorer:
             self.bounds.patience,
         )
         machine.faults = self.bounds.faults
+        machine.refresh_answers = self.bounds.answers
         processes = [Process(machine, f"P{n + 1}") for n in range(self.bounds.processes)]
         budget = {"preempt": self.bounds.preemptions, "kill": self.bounds.kills}
         self._seams = 0
@@ -240,7 +246,7 @@ def describe(machine: Machine, processes: list[Process]) -> object:
             budget.renewal_failures,
             max(0.0, budget.renew_after - now),
             max(0.0, budget.refusals_until - now),
-            (name(budget.doubted), budget.doubts),
+            (name(budget.doubted), budget.doubts, max(0.0, budget.doubted_at + 60 - now)),
         )
 
     dog = machine.watchdog
@@ -259,7 +265,7 @@ def describe(machine: Machine, processes: list[Process]) -> object:
         tuple(time - now for time in dog.renewals[-1:]),
         tuple(time - now for time in dog.renewals if now - time < 30),
         (dog.failed_renewals, dog.unproven and now - dog.unproven[1], dog.excuses),
-        machine.doubts,
+        (machine.doubts, max(0.0, machine.doubted_at + PAGE_SPACING - now)),
         tuple(sorted(dog.scopes)),
         tuple(
             (
@@ -347,6 +353,18 @@ WHO_WAITS = Bounds(events=often(1, 3), patience=3.0, waits=(40.0,))
 @pytest.mark.parametrize("world", ["expired", "signed in"])
 def test_one_process_that_waits_for_the_token_endpoint(world: str) -> None:
     assert Explorer(WHO_WAITS, *WORLDS[world]).explore() > 100
+
+
+PAGES = Bounds(
+    events=1, patience=260.0, answers=("tokens", "page", *(("doubt", "503") if THOROUGH else ()))
+)
+"""One request waits for longer than pages may come, and meets each answer after each number."""
+
+
+@pytest.mark.promise("L1", "L2", "R1")
+@pytest.mark.report("O10")
+def test_one_process_at_a_token_endpoint_behind_a_gateway() -> None:
+    assert Explorer(PAGES, *WORLDS["expired"]).explore() > 50
 
 
 FAILING_DISK = Bounds(events=often(3, 4), kills=1, faults=1, waits=(40.0, 660.0))
@@ -567,6 +585,26 @@ class NeverDoubts(Holdings):
         return super().facts(*given, **more)
 
 
+class CountsPagesAtOnce(Renewal):
+    """Takes a page of a gateway for a refusal of the token endpoint."""
+
+    def renew_now(self, credential: Credential, *, refused: bool) -> Conversation[None]:
+        self.held.budget = yield from ask(UpdateBudget(self._forget))
+        yield from super().renew_now(credential, refused=refused)
+
+    @staticmethod
+    def _forget(budget: SignInBudget) -> SignInBudget:
+        return msgspec.structs.replace(budget, doubted_at=0.0)
+
+
+class NeverCountsPages(CountsPagesAtOnce):
+    """Goes on asking whoever answers by pages."""
+
+    @staticmethod
+    def _forget(budget: SignInBudget) -> SignInBudget:
+        return msgspec.structs.replace(budget, doubts=min(budget.doubts, 1))
+
+
 class ShowsAgainAtOnce(Holdings):
     """Takes every tab whose process is gone for closed."""
 
@@ -665,6 +703,8 @@ FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
         "expired",
         Bounds(events=1, patience=7.0),
     ),
+    "pages of a gateway are a verdict": (with_renewal(CountsPagesAtOnce), "expired", PAGES),
+    "pages have no end": (with_renewal(NeverCountsPages), "expired", PAGES),
     "renewals are not spaced": (with_holdings(NeverBacksOff), "signed in", ONE_PROCESS),
     "a renewal takes no lock": (with_renewal(RenewsWithoutTheLock), "expired", ONE_PROCESS),
     "a renewal does not look again": (

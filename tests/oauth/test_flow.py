@@ -38,6 +38,7 @@ from mcp_remote_py.oauth.flow import (
 from mcp_remote_py.oauth.grants import AuthorizationRefused, SignInDenied, drop_tokens
 from mcp_remote_py.oauth.prompts import NEEDED
 from mcp_remote_py.oauth.steps import (
+    AcquireLock,
     AnyStep,
     AskUser,
     BindListener,
@@ -53,6 +54,7 @@ from mcp_remote_py.oauth.steps import (
     Load,
     NobodyCame,
     ReadNamedFile,
+    ReleaseLock,
     Report,
     Reserve,
     Save,
@@ -103,6 +105,9 @@ class World:
             },
         )
         self.before_token: Callable[[], object] = lambda: None
+        self.after_registration: Callable[[], object] = lambda: None
+        self.is_store_free = True
+        self.is_locked = False
         self.save_error: McpRemoteError | None = None
         self.verdict: McpRemoteError | None = None
         self.file = Secret("")
@@ -134,14 +139,8 @@ class World:
                 return REDIRECT_URIS
             case AskUser():
                 return self.ask(step)
-            case Load():
-                return self.stored
-            case Save(credential):
-                if self.save_error is None:
-                    self.stored = credential
-                return self.save_error
-            case Forget():
-                self.stored = None
+            case Load() | Save() | Forget() | AcquireLock() | ReleaseLock():
+                return self.keep(step)
             case ReadNamedFile():
                 return self.file
             case Wait() | Reserve() | Judge():
@@ -151,6 +150,25 @@ class World:
                 assert "canary" not in step.text
                 assert step.text.isprintable()
                 assert step.text.endswith((".", "?"))
+        return None
+
+    def keep(self, step: Load | Save | Forget | AcquireLock | ReleaseLock) -> object:
+        match step:
+            case Load():
+                return self.stored
+            case Save(credential):
+                # Later steps are played by whoever has taken the lock before.
+                assert self.is_locked or credential.tokens or self.asked or self.token_requests
+                if self.save_error is None:
+                    self.stored = credential
+                return self.save_error
+            case Forget():
+                self.stored = None
+            case AcquireLock():
+                self.is_locked = self.is_store_free
+                return self.is_store_free
+            case ReleaseLock():
+                self.is_locked = False
         return None
 
     def respond(self, request: HttpRequest) -> object:
@@ -194,6 +212,7 @@ class World:
             self.registrations.append(asked)
             name = f"client-{len(self.registrations)}"
             self.known_clients.add(name)
+            self.after_registration()
             return response(201, {**asked, "client_id": name})
         if url == f"{ISSUER}/authorize":
             self.preflights.append(query)
@@ -298,6 +317,27 @@ SIGNED_IN = REGISTERED._replace(
 # Signing in ----------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("A2", "A4")
+def test_registration_is_not_stored_over_tokens_that_somebody_stored_meanwhile() -> None:
+    world = World()
+    world.after_registration = lambda: setattr(world, "stored", SIGNED_IN)
+    world.callback = NobodyCame("Nobody came.", hint="Try again.")
+    with pytest.raises(NobodyCame):
+        world.sign_in()
+    assert world.stored == SIGNED_IN
+
+
+@pytest.mark.promise("A2", "A4")
+def test_registration_is_not_stored_while_another_process_has_the_store() -> None:
+    world = World()
+    world.is_store_free = False
+    world.callback = NobodyCame("Nobody came.", hint="Try again.")
+    with pytest.raises(NobodyCame):
+        world.sign_in()
+    assert world.stored is None
+    assert "Save" not in world.order(Save)
+
+
 @pytest.mark.promise("A1", "A2", "A3", "L1")
 def test_first_sign_in_registers_asks_once_and_saves() -> None:
     world = World()
@@ -313,8 +353,9 @@ def test_first_sign_in_registers_asks_once_and_saves() -> None:
     assert len(world.registrations) == len(world.token_requests) == 1
     assert world.preflights == []
     # The listener before the registration, the client safe before the person is asked.
-    kinds = (BindListener, Load, Save, AskUser)
-    assert world.order(*kinds) == ["BindListener", "Load", "Save", "AskUser", "Save"]
+    kinds = (BindListener, AcquireLock, Load, Save, ReleaseLock, AskUser)
+    locked = ["AcquireLock", "Load", "Save", "ReleaseLock"]
+    assert world.order(*kinds) == ["BindListener", "Load", *locked, "AskUser", "Save"]
     asked, got = world.asked, world.token_requests[0]
     challenge = hashlib.sha256(got["code_verifier"].encode()).digest()
     assert asked["code_challenge"] == base64.urlsafe_b64encode(challenge).rstrip(b"=").decode()

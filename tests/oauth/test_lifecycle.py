@@ -10,6 +10,7 @@ import json
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -47,6 +48,7 @@ from mcp_remote_py.oauth.steps import (
     Client,
     Credential,
     Fetch,
+    Forget,
     HttpResponse,
     Lock,
     NobodyCame,
@@ -54,6 +56,7 @@ from mcp_remote_py.oauth.steps import (
     ReadShared,
     RecordStatus,
     Renew,
+    Reserve,
     Save,
     SavePending,
     ShowPage,
@@ -79,6 +82,7 @@ from tests.oauth.machine import (
     Process,
     signed_in,
 )
+from tests.oauth.web import document
 
 PROVEN = SignInBudget(accepted=(signed_in().obtained_at,))
 
@@ -264,7 +268,7 @@ def test_three_refusals_without_a_reason_are_the_end_of_a_sign_in(expires_in: fl
     assert len(world.watchdog.tabs) == 1
     assert world.watchdog.tabs[0] - START < 4, "three tries, 1 and 2 seconds apart"
     told = [one.error for one in world.published if one.error]
-    assert told[0].startswith("The token endpoint has refused the refresh token 3 times: ")
+    assert told[0].startswith("The token endpoint has refused the refresh token at least 3 times: ")
     assert "Not possible." in told[0]
 
 
@@ -272,10 +276,60 @@ def test_three_refusals_without_a_reason_are_the_end_of_a_sign_in(expires_in: fl
 @pytest.mark.report("O10")
 def test_refusals_of_another_refresh_token_are_not_counted() -> None:
     old, new = signed_in().obtained_at, START
-    budget = note_doubt(note_doubt(SignInBudget(), old), old)
-    assert not is_doubted(note_doubt(budget, new), new)
-    assert is_doubted(note_doubt(budget, old), old)
-    assert not is_doubted(note_doubt(budget, old), new)
+
+    def doubt(budget: SignInBudget, obtained_at: float) -> SignInBudget:
+        return note_doubt(budget, obtained_at, START, is_foreign=False)
+
+    budget = doubt(doubt(SignInBudget(), old), old)
+    assert not is_doubted(doubt(budget, new), new)
+    assert is_doubted(doubt(budget, old), old)
+    assert not is_doubted(doubt(budget, old), new)
+
+
+@pytest.mark.promise("A5", "L2")
+@pytest.mark.report("O10")
+def test_pages_in_the_place_of_a_refusal_count_once_a_minute() -> None:
+    of, budget = signed_in().obtained_at, SignInBudget()
+    for seconds, count in ((0, 1), (1, 1), (59.9, 1), (60, 2), (119, 2), (120, 3)):
+        budget = note_doubt(budget, of, START + seconds, is_foreign=True)
+        assert budget.doubts == count, seconds
+    assert note_doubt(budget, START, START + 121, is_foreign=True).doubts == 1
+    # What the token endpoint itself says counts at once; a time to come was of another clock.
+    assert note_doubt(budget, of, START + 121, is_foreign=False).doubts == 4
+    assert note_doubt(budget, of, START, is_foreign=True).doubts == 4
+
+
+@pytest.mark.promise("A5", "L1", "L2")
+@pytest.mark.report("O10")
+def test_gateway_that_answers_for_the_token_endpoint_for_a_minute_costs_nothing() -> None:
+    choices = [*["page"] * 5, "tokens", "200"]
+    desk = Desk(machine(*choices, credential=signed_in(expires_in=-1), budget=PROVEN))
+    desk.machine.refresh_answers = ("page", "tokens")
+    while desk.machine.issued == 0 and desk.machine.now < START + 100:
+        with suppress(McpRemoteError):
+            desk.play(desk.session.authorize())
+        desk.machine.now += 1
+    assert desk.session.token == Secret("access-1")
+    assert desk.machine.watchdog.tabs == []
+    assert 31 <= desk.machine.now - START < 40
+
+
+@pytest.mark.promise("A5", "L1", "L2")
+@pytest.mark.report("O10")
+def test_pages_without_end_are_the_end_of_a_sign_in() -> None:
+    choices = [*["page"] * 8, "consents", "tokens"]
+    desk = Desk(machine(*choices, credential=signed_in(expires_in=-1), budget=PROVEN))
+    desk.machine.refresh_answers = ("page", "tokens")
+    while desk.machine.credential is not None and desk.machine.credential.refresh_token:
+        assert desk.machine.now < START + 300
+        with suppress(McpRemoteError):
+            desk.play(desk.session.authorize())
+        desk.machine.now += 1
+    assert desk.machine.now - START > 120
+    assert len(desk.machine.watchdog.renewals) == 8
+    assert desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert desk.session.token == Secret("access-1")
+    assert len(desk.machine.watchdog.tabs) == 1
 
 
 UNKNOWN_END = signed_in()._replace(expires_at=None)
@@ -1354,8 +1408,127 @@ def test_a_code_is_redeemed_though_the_disk_has_failed_meanwhile() -> None:
     assert desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
     assert desk.session.token == Secret("access-1")
     assert world.credential is None
-    told = "The sign-in will not outlive this process: Input/output error."
-    assert told in world.reports
+    assert "The sign-in is not stored yet: Input/output error." in world.reports
+
+
+class Unlocked(Desk):
+    """The lock of the store fails here once the person was asked; `meanwhile` others may act.
+
+    The disk itself works. It fails until `recovers`.
+    """
+
+    def __init__(self, world: Machine, meanwhile: Callable[[], None] = lambda: None) -> None:
+        super().__init__(world)
+        self.recovers = False
+        self._is_asked = False
+        self._meanwhile = meanwhile
+        self.answers = self._fail
+
+    def _fail(self, step: AnyStep) -> object:
+        self._is_asked = self._is_asked or isinstance(step, AskUser)
+        is_lock = isinstance(step, AcquireLock) and step.lock is Lock.STORE
+        if self._is_asked and not self.recovers and is_lock:
+            return StoreError("No locks available.")
+        if isinstance(step, Fetch) and step.request.body is not None:
+            self._meanwhile()  # while the code is exchanged
+        return None
+
+
+@pytest.mark.promise("A4", "A7")
+@pytest.mark.report("S8")
+def test_without_the_lock_nothing_is_stored_until_it_can_be_had() -> None:
+    """Nothing of what another process stores, or has reserved for that, is touched."""
+    world = machine("consents", "tokens", credential=signed_in(expires_in=-1), budget=PROVEN)
+    theirs = signed_in()._replace(access_token=Secret("theirs"), obtained_at=START - 1)
+    seen: list[AnyStep] = []
+
+    def store() -> None:
+        world.credential = theirs
+
+    desk = Unlocked(world, store)
+    doing = desk.answers
+
+    def watch(step: AnyStep) -> object:
+        seen.append(step)
+        return doing(step)
+
+    desk.answers = watch
+    assert desk.play(desk.session.answer(Secret("access-0"), 403, SCOPE_WANTED))
+    assert desk.session.token == Secret("access-1")
+    assert world.credential == theirs
+    at = next(i for i, step in enumerate(seen) if isinstance(step, AskUser))
+    assert not [step for step in seen[at:] if isinstance(step, Save | Reserve | Forget)]
+    assert "The sign-in is not stored yet: No locks available." in world.reports
+    assert world.published[-1].error == "The sign-in could not be stored."
+    assert desk.session.is_unsaved
+    desk.recovers = True
+    desk.play(desk.session.store_again())
+    assert not desk.session.is_unsaved
+    assert world.credential is not None
+    assert world.credential.access_token == Secret("access-1")
+    assert "The sign-in is stored now, and outlives this process." in world.reports
+
+
+@pytest.mark.promise("A4", "A7")
+def test_what_another_process_stored_after_it_counts_where_the_lock_comes_late() -> None:
+    world = machine("consents", "tokens")
+    desk = Unlocked(world)
+    assert desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    later = signed_in()._replace(access_token=Secret("later"), obtained_at=START + 50)
+    world.credential, desk.recovers = later, True
+    desk.play(desk.session.store_again())
+    assert world.credential == later
+    assert desk.session.token == Secret("later")
+
+
+@pytest.mark.promise("A4")
+def test_without_the_lock_what_another_process_has_redeemed_is_left_alone() -> None:
+    world = machine("consents")
+    desk = Unlocked(world)
+    doing = desk.answers
+
+    def take_it(step: AnyStep) -> object:
+        answer = doing(step)
+        if isinstance(answer, StoreError):
+            world.pending = None  # somebody else has had the lock, and the callback
+        return answer
+
+    desk.answers = take_it
+    with pytest.raises(SignInFailed, match="was ended by another process"):
+        desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert not world.watchdog.spent
+
+
+@pytest.mark.promise("A3", "A7")
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_tokens_of_a_code_entered_elsewhere_outlive_a_lock_that_cannot_be_had(
+    is_busy: bool,
+) -> None:
+    settings = SETTINGS.replace(device_code=True)
+    world = machine(settings=settings)
+    world.device_codes = True
+    desk = Desk(world)
+    given = False
+
+    def answer(step: AnyStep) -> object:
+        nonlocal given
+        if isinstance(step, Fetch) and step.request.url == f"{ISSUER}/d":
+            return document(
+                {"device_code": "d", "user_code": "U", "verification_uri": f"{ISSUER}/u"}
+            )
+        if isinstance(step, Fetch) and step.request.url == f"{ISSUER}/token":
+            given = True
+            return document({"access_token": "by-code", "expires_in": 60})
+        if given and isinstance(step, AcquireLock) and step.lock is Lock.STORE:
+            return False if is_busy else StoreError("No locks available.")
+        return 0 if isinstance(step, Wait) else None
+
+    desk.answers = answer
+    assert desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert desk.session.token == Secret("by-code")
+    assert desk.session.is_unsaved
+    assert world.credential is None
+    assert any(text.startswith("The sign-in is not stored yet: ") for text in world.reports)
 
 
 @pytest.mark.promise("A4", "P2")

@@ -694,6 +694,24 @@ def test_a_client_id_that_says_nothing_is_missing() -> None:
     assert "does not contain a client_id" in fail(registered(client_id="")).cause
 
 
+@pytest.mark.promise("A2")
+@pytest.mark.report("O3")
+@pytest.mark.parametrize(
+    ("answered", "client_id"),
+    [
+        ({"client_id": 4711}, "4711"),
+        ({"data": {"client_id": "inside"}}, "inside"),
+        ({"success": True, "result": {"client_id": "inside"}}, "inside"),
+        ({"client": {"client_id": 7, "client_secret": None}}, "7"),
+        ({"client_id": "outside", "data": {"client_id": "inside"}}, "outside"),
+    ],
+)
+def test_a_client_that_is_wrapped_or_has_a_number_for_a_name(
+    answered: dict[str, object], client_id: str
+) -> None:
+    assert obtain(Web({REGISTER: document(answered, 201)})).client_id == client_id
+
+
 @pytest.mark.report("O4")
 def test_a_registration_is_led_on_and_else_the_address_is_named() -> None:
     there = HttpResponse(308, {"location": f"{REGISTER}/"}, b"")
@@ -769,8 +787,9 @@ def test_the_end_of_a_secret_is_read_tolerantly(value: object, seconds: float) -
     [
         page("<html>Welcome</html>"),
         document({"client_secret": CANARY}, 201),
-        document({"client_id": 7, "client_secret": CANARY}),
+        document({"client_id": True, "client_secret": CANARY}),
         document({"client_id": ""}),
+        document({"data": {"client_id": None}, "result": [{"client_id": "a"}]}),
         document(["new"]),
         HttpResponse(204, {}, b""),
         HttpResponse(200, {"content-type": "text/plain"}, f"client_secret={CANARY}".encode()),

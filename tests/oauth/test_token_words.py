@@ -101,6 +101,25 @@ def test_a_sentence_and_nothing_else(status: int, body: bytes) -> None:
     assert read_token_refusal(502, b"", body) == (0, b"")
 
 
+@pytest.mark.report("O19")
+@pytest.mark.parametrize("has_effect", [False, True])
+@pytest.mark.parametrize("status", [440, 498])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>Your session has expired</html>",
+        document(error="login_timeout", message="Your session has expired"),
+        document(message="Token expired/invalid"),
+    ],
+)
+def test_a_status_that_means_nothing_else(status: int, body: bytes, has_effect: bool) -> None:
+    refused, challenge = read_token_refusal(status, b"", body, has_effect=has_effect)
+    assert (refused, b'error="invalid_token"' in challenge) == (401, True)
+    answer = document(jsonrpc="2.0", id=7, error={"code": 1, "message": "no"})
+    assert read_token_refusal(status, b"", answer, has_effect=has_effect) == (0, b"")
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -208,9 +208,26 @@ def test_json_called_a_page_and_with_a_byte_order_mark() -> None:
     assert tokens == TokenAnswer(Secret(TOKEN))
 
 
+@pytest.mark.report("O18")
+@pytest.mark.parametrize(
+    "token",
+    [
+        TOKEN,
+        f"{TOKEN}\n",
+        f" {TOKEN}\t",
+        f"Bearer {TOKEN}",
+        f"bearer  {TOKEN}\r\n",
+        f"DPoP {TOKEN}",
+    ],
+)
+def test_what_is_not_a_part_of_a_token_is_taken_away(token: str) -> None:
+    tokens = parse_token_answer(answer({"access_token": token, "refresh_token": "r\n"}), NOW)
+    assert tokens == TokenAnswer(Secret(TOKEN), Secret("r"))
+
+
 @pytest.mark.promise("S2")
 @pytest.mark.parametrize(
-    "token", ["with blank", "line\r\nX-Evil: 1", "tab\t", "\x00", "pärt", "\x7f", "end\n"]
+    "token", ["with blank", "line\r\nX-Evil: 1", "tab\tx", "\x00", "pärt", "\x7f", "x\x0bx"]
 )
 def test_token_that_would_tear_a_header_is_refused(token: str) -> None:
     error = refuse(answer({"access_token": token}))
@@ -419,8 +436,11 @@ def test_what_sounds_like_a_dead_refresh_token(response: HttpResponse) -> None:
         (answer({"msg": "nope"}, 422), True),
         (answer(b"nope", 400, "text/plain"), True),
         (answer(b"", 403), True),
-        (answer(b"<html>blocked</html>", 403, "text/html"), False),
-        (answer(b"no such page", 404, "text/plain"), False),
+        (answer(b"<html>blocked</html>", 403, "text/html"), True),
+        (answer(b"no such page", 404, "text/plain"), True),
+        (answer(b"<html>busy</html>", 429, "text/html"), False),
+        (answer(b"<html>fine</html>", 200, "text/html"), False),
+        (answer(b"<html>failed</html>", 502, "text/html"), False),
         (answer({"error": "slow_down"}, 400), False),
         (answer({"error": "temporarily_unavailable"}, 400), False),
         (answer({"error": "invalid_dpop_proof"}, 400), False),
@@ -439,6 +459,45 @@ def test_what_sounds_like_a_dead_refresh_token(response: HttpResponse) -> None:
 )
 def test_which_refusal_may_be_a_verdict(response: HttpResponse, is_doubtful: bool) -> None:
     assert refuse(response).is_doubtful is is_doubtful
+
+
+@pytest.mark.promise("A5")
+@pytest.mark.report("O10")
+@pytest.mark.parametrize(
+    ("response", "is_foreign"),
+    [
+        (answer({"message": "nope"}, 400), False),
+        (answer(b"error=nope", 400, "application/x-www-form-urlencoded"), False),
+        (answer(b"nope", 400, "text/plain"), True),
+        (answer(b"", 400), True),
+        (answer(b"{}", 400), True),
+        (answer(b'["nope"]', 400), True),
+        (answer(b"<h1>400 Bad Request</h1>", 400, "text/html"), True),
+    ],
+)
+def test_which_refusal_may_be_of_something_in_front(
+    response: HttpResponse, is_foreign: bool
+) -> None:
+    error = refuse(response)
+    assert (error.is_doubtful, error.is_foreign) == (True, is_foreign)
+
+
+@pytest.mark.promise("A5")
+@pytest.mark.report("O10")
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"invalid_grant", 400),
+        (b'"invalid_grant"', 400),
+        (b" INVALID_GRANT\n", 401),
+        (b"Invalid refresh token", 400),
+        (b'"The refresh token has expired."', 403),
+    ],
+)
+def test_a_dead_refresh_token_told_by_a_text_alone(body: bytes, status: int) -> None:
+    error = refuse(answer(body, status, "text/plain"))
+    assert isinstance(error, GrantRefused)
+    assert error.error == "invalid_grant"
 
 
 @pytest.mark.report("O10")
@@ -530,6 +589,7 @@ def test_a_clock_that_differs_is_told_where_it_may_be_the_reason(code: str, time
         ("", "invalid_client", True),
         ("soon", "invalid_client", True),
         ("Fri, 45 Foo 2027 99:99:99 GMT", "invalid_client", True),
+        ("Fri, 15 Jan 2027 08:00:00 +0500", "invalid_client", True),  # HTTP has GMT alone
     ],
 )
 def test_else_no_clock_is_spoken_of(date: str, code: str, timed: bool) -> None:

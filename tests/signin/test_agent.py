@@ -229,6 +229,10 @@ class World:
     def assert_ports_are_back(self) -> None:
         assert [listener.closed for listener in self.listeners] == [1] * len(self.listeners)
 
+    def hold(self, kind: Lock) -> AbstractAsyncContextManager[Held]:
+        """The lock, as another process has it."""
+        return self._hold(kind, 1.0)
+
     @asynccontextmanager
     async def _hold(self, kind: Lock, patience: float) -> AsyncGenerator[Held]:
         if self._locks[kind].locked() and not patience:
@@ -853,6 +857,82 @@ def test_sign_in_outlives_the_request_that_began_it() -> None:
         assert await next_one
         assert agent.waiting_for_person() == ""
         assert world.counts == (1, 1, 0)
+
+    run(main())
+
+
+class SlowWorld(World):
+    """One request of a sign-in is not answered before `goes_on` is set."""
+
+    def __init__(self, path: str = "") -> None:
+        super().__init__()
+        self._path = path
+        self.goes_on = asyncio.Event()
+        self.is_asked = asyncio.Event()
+
+    async def _fetch(self, step: Fetch) -> HttpResponse:
+        if urlsplit(step.request.url).path == self._path:
+            self.is_asked.set()
+            await self.goes_on.wait()
+        return await super()._fetch(step)
+
+
+@pytest.mark.promise("A6")
+@pytest.mark.report("O6")
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/.well-known/oauth-protected-resource/mcp",
+        "/.well-known/oauth-authorization-server",
+        "/register",
+        "/token",
+    ],
+)
+def test_sign_in_is_under_way_whichever_server_is_slow(path: str) -> None:
+    async def main() -> None:
+        world = SlowWorld(path)
+        agent = world.agent()
+        assert not agent.is_under_way()
+        task = asyncio.create_task(agent.refused(None, 401, CHALLENGE))
+        await world.is_asked.wait()
+        assert agent.is_under_way()
+        assert agent.waiting_for_person() == ""
+        world.goes_on.set()
+        assert await task
+        assert not agent.is_under_way()
+
+    run(main())
+
+
+@pytest.mark.promise("A6")
+def test_renewal_is_under_way_until_it_is_answered() -> None:
+    async def main() -> None:
+        world = SlowWorld("/token")
+        world.keep(expires_at=START - 1)
+        agent = world.agent()
+        task = asyncio.create_task(sent_by(agent))
+        await world.is_asked.wait()
+        assert agent.is_under_way()
+        world.goes_on.set()
+        assert await task is not None
+        assert not agent.is_under_way()
+
+    run(main())
+
+
+@pytest.mark.promise("A4", "A6")
+@pytest.mark.parametrize("lock", [Lock.STORE, Lock.SIGN_IN])
+def test_sign_in_is_under_way_while_another_process_has_a_lock(lock: Lock) -> None:
+    async def main() -> None:
+        world = World()
+        agent = world.agent()
+        async with world.hold(lock):
+            task = asyncio.create_task(agent.refused(None, 401, CHALLENGE))
+            await settle()
+            assert agent.is_under_way()
+            assert world.tabs == []
+        assert await task
+        assert not agent.is_under_way()
 
     run(main())
 

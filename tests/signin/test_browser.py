@@ -433,6 +433,18 @@ def test_a_hostile_url_starts_nothing(desktop: Desktop, url: str) -> None:
     assert opened == []
 
 
+@pytest.mark.promise("P2")
+def test_a_url_that_is_too_long_is_told_to_be_so() -> None:
+    """It has the scopes that a server wants, as a rule: thousands of them, in one that was met."""
+    with pytest.raises(McpRemoteError) as raised:
+        check_url("https://auth.example.com/?scope=" + "a" * MAX_URL_LENGTH)
+    assert raised.value.sentence() == (
+        "The server's sign-in address was not opened: it is too long "
+        f"({MAX_URL_LENGTH + 32} characters, {MAX_URL_LENGTH} at most). "
+        "Ask for fewer scopes with --scope."
+    )
+
+
 @pytest.mark.promise("S1")
 @pytest.mark.parametrize(
     ("url", "begin"),

@@ -418,6 +418,34 @@ def test_new_token_that_the_server_does_not_take_is_said_and_is_the_end(
     assert len(terminal.browser.opened) == len(terminal.server.token_requests()) == 1
 
 
+@pytest.mark.promise("A1", "P2")
+@pytest.mark.parametrize("place", ["path", "root", "challenge"])
+def test_login_at_a_server_that_asks_for_calls_only(
+    sit_down: Callable[..., Terminal], place: str
+) -> None:
+    """Nothing has failed yet; it publishes how to sign in, or names that to whoever asks."""
+    public = frozenset({"initialize", "notifications/initialized", "tools/list"})
+    terminal = sit_down(public_methods=public, resource_metadata=place)
+    done = terminal.login()
+    assert "It answers without a sign-in. Signing in all the same." in done.stdout
+    assert "The server accepts its token." in done.stdout
+    assert len(terminal.browser.opened) == len(terminal.server.token_requests()) == 1
+    assert terminal.server.authorizations[0]["resource"] == terminal.server.resource
+    host = terminal.relay()
+    assert host.request("tools/call", CALL)["result"]["params"] == CALL
+    assert len(terminal.browser.opened) == 1
+
+
+@pytest.mark.promise("A1", "P2")
+def test_sign_in_that_is_offered_is_judged_as_any_other(sit_down: Callable[..., Terminal]) -> None:
+    public = frozenset({"initialize", "notifications/initialized", "tools/list"})
+    terminal = sit_down(public_methods=public)
+    terminal.server.policy.metadata_changes = {"issuer": "https://attacker.example"}
+    done = terminal.login(status=3)
+    assert_sentence(done.stderr, "https://attacker.example", "tell|--trusted-issuer")
+    assert not terminal.browser.opened
+
+
 @pytest.mark.promise("P2")
 def test_login_at_a_server_that_asks_for_its_tools_only(
     sit_down: Callable[..., Terminal],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import stat
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -20,7 +21,7 @@ from tests.harness.browser import Visit, fake_browser
 from tests.harness.host import Host, Json, assert_error, initialize_params, wait_until
 from tests.harness.stage import CALL, PATIENCE, Stage, call, wait_for_tab
 from tests.peers.authorization_server import AuthorizationServer, Policy
-from tests.peers.wild_server import WildServer
+from tests.peers.wild_server import Exchange, WildServer
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -140,6 +141,33 @@ def test_slow_person_is_not_hurried(play: Callable[..., Stage]) -> None:
     assert time.monotonic() - began < 4
     host.notification(CHANGED, seconds=PATIENCE)
     assert names_of(host) == REAL
+
+
+@pytest.mark.promise("A6", "R1")
+@pytest.mark.report("O6")
+@pytest.mark.parametrize("step", ["resource_metadata", "register", "token"])
+def test_step_of_a_server_is_waited_for_no_longer_than_a_person(
+    play: Callable[..., Stage], step: str
+) -> None:
+    stage = play("normal")
+    goes_on = threading.Event()
+
+    def be_slow(exchange: Exchange) -> None:
+        exchange.wait(goes_on)
+        exchange.good()
+
+    stage.server.script(step, be_slow)
+    host = stage.host(*EARLY)
+    result = host.initialize(seconds=LIMIT)
+    assert "is not finished yet" in result["instructions"]
+    assert names_of(host) == ["sign_in"]
+    asked = host.begin("tools/call", SIGN_IN)
+    goes_on.set()
+    host.notification(CHANGED, seconds=PATIENCE)
+    assert "is done" in text_of(host.answer(asked)["result"])
+    assert names_of(host) == REAL
+    counts = stage.counts
+    assert (counts["tabs"], counts["codes"]) == (1, 1)
 
 
 @pytest.mark.promise("A6", "R1", "R2")
