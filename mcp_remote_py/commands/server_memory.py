@@ -18,6 +18,8 @@ from mcp_remote_py.session_id import SessionId
 from mcp_remote_py.settings.headers import HeaderSettings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mcp_remote_py.credentials.server_cache import ServerCache
 
 
@@ -62,7 +64,7 @@ class SnapshotMemory:
 
     def __init__(
         self,
-        folder: str,
+        folder: Path | str,
         session: SessionId,
         headers: HeaderSettings,
         client_cert: str | None = None,
