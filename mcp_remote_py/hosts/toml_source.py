@@ -218,7 +218,7 @@ def _read_path(text: str, at: int) -> tuple[tuple[str, ...], int]:
 
 
 def _end_of_value(text: str, at: int) -> int:
-    """Behind the last thing of a value that is no comment or blank."""
+    """Behind the last thing of a value that is not a comment or a blank."""
     depth, end = 0, at
     while match := _VALUE_PART.match(text, at):
         part = match[0]
