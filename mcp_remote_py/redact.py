@@ -117,7 +117,8 @@ def mask_path(path: str) -> str:
 def secrets_in_path(path: str) -> tuple[Secret, ...]:
     """The parts that `mask_path` hides, for `remember`: of a file, the whole path is told."""
     if _NO_PATH.search(path):
-        return _secrets_in_lines(path)
+        lines = (line for line in path.splitlines() if not line.startswith("-----"))
+        return tuple(Secret(_HEADER_NAME.sub("", line)) for line in lines)
     if _ROOT.match(path):
         return ()
     return tuple(Secret(part) for part in _SEPARATORS.split(path) if may_be_key(part))
@@ -128,19 +129,19 @@ def tokens_in_word(word: str) -> tuple[Secret, ...]:
 
     Only what surely is one: what an id or a scope is made of often looks like a key.
     """
-    if _NO_PATH.search(word):
-        return _secrets_in_lines(word)
+    if len(word) < MIN_TOKEN_LENGTH:
+        return ()
+    if header := _HEADER_NAME.match(word):
+        return (Secret(word[header.end() :]),)
     return tuple(Secret(part) for part in _PIECES.split(word) if is_token(part))
-
-
-def _secrets_in_lines(text: str) -> tuple[Secret, ...]:
-    """What stands behind the names of headers, and lines without one: a name helps a person."""
-    return tuple(Secret(_HEADER_NAME.sub("", line)) for line in text.splitlines())
 
 
 _NO_PATH = lazy_pattern(r"\n|^[A-Za-z0-9-]+: ")
 """Several lines, as a key has them, or the name of a header with what is behind it."""
 _HEADER_NAME = lazy_pattern(r"^[A-Za-z0-9-]+: +")
+"""It is shown: so a person finds which word stands in the wrong place."""
+MIN_TOKEN_LENGTH = 16
+"""Characters of a token in a word. Most words are shorter, and are not searched."""
 _ROOT = lazy_pattern(r"[.~/\\]|[A-Za-z]:[/\\]")
 _SEPARATORS = lazy_pattern(r"([/\\])")
 

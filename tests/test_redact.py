@@ -117,10 +117,15 @@ HEX = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"
 )
 def test_what_stands_in_place_of_a_files_name_may_be_a_secret(path: str, shown: str) -> None:
     assert mask_path(path) == shown
-    assert bool(secrets_in_path(path)) == (shown != path)
-    for secret in secrets_in_path(path):
-        assert secret.reveal() in path
-        assert secret.reveal() not in shown
+    secrets = [secret.reveal() for secret in secrets_in_path(path)]
+    assert bool(secrets) == (shown != path)
+    assert all(secret in path and secret not in shown for secret in secrets)
+
+
+def test_what_a_person_needs_to_find_the_wrong_word_is_not_a_secret() -> None:
+    lines = "-----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY-----\n"
+    for path in (lines, "Authorization: canary"):
+        assert [secret.reveal() for secret in secrets_in_path(path)] == ["canary"]
 
 
 @pytest.mark.promise("S2")
@@ -132,7 +137,7 @@ def test_what_stands_in_place_of_a_files_name_may_be_a_secret(path: str, shown: 
         ("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln", ["eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln"]),
         (HEX, [HEX]),
         ("Authorization: Bearer canary", ["Bearer canary"]),
-        ("X-A: one\nsecond", ["one", "second"]),
+        ('{\n  "client_id": "a",\n  "client_secret": "ghp_Ab3dE5gH7jK9"\n}', ["ghp_Ab3dE5gH7jK9"]),
         # Ids and names, which only look like keys.
         ("api://7c9e6679-7425-40de-944b-e07fc1f90ae7/mcp.tools offline_access", []),
         ("0oa8f9d7x2kdj3Qz5d7", []),

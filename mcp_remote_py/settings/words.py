@@ -144,7 +144,9 @@ def _show(name: str, article: str) -> str:
 
 
 def _is_name(text: str) -> bool:
-    return _PRINTABLE_VARIABLE.fullmatch(text) is not None and not may_be_key(text)
+    # Part by part: `input:token2` is not a user with a password.
+    is_key = any(map(may_be_key, text.split(":")))
+    return not is_key and _PRINTABLE_VARIABLE.fullmatch(text) is not None
 
 
 def expand_path(text: str, environment: Mapping[str, str]) -> str:
