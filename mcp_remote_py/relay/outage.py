@@ -16,11 +16,7 @@ class Outage:
     """Of one server; it ends when something works."""
 
     def __init__(self) -> None:
-        self._cause = ""
-        self._hint = ""
-        self._count = 0
-        self._is_long = False
-        """Whether something was tried again, and failed again."""
+        self._begin("")
 
     def note(self, error: ExchangeError) -> None:
         """It failed so, and is tried again."""
@@ -31,11 +27,11 @@ class Outage:
 
     def tell(self, error: ExchangeError) -> str:
         """What the log has of a request that failed so, behind its name."""
-        if self._count_in(error):
-            self._hint = error.hint
-            return f"failed: {error.sentence()}"
+        is_new = self._count_in(error)
         hint = "" if error.hint == self._hint else error.hint
         self._hint = error.hint
+        if is_new:
+            return f"failed: {error.sentence()}"
         return f"failed so ({self._count} times now). {hint}".rstrip()
 
     def end(self) -> None:
@@ -53,4 +49,9 @@ class Outage:
         return is_new
 
     def _begin(self, cause: str) -> None:
-        self._cause, self._hint, self._count, self._is_long = cause, "", 0, False
+        self._cause = cause
+        self._hint = ""
+        """The next step that was told."""
+        self._count = 0
+        self._is_long = False
+        """Whether something was tried again, and failed again."""

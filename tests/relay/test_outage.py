@@ -37,7 +37,8 @@ def test_it_is_told_anew_when_it_worked_meanwhile_or_failed_otherwise() -> None:
     assert outage.tell(AWAY) == "failed: No connection. Check the URL."
     outage.end()
     assert outage.tell(AWAY) == "failed: No connection. Check the URL."
-    assert outage.tell(AWAY.with_hint("Wait.")) == "failed so (2 times now). Wait."
+    assert outage.tell(AWAY) == "failed so (2 times now)."
+    assert outage.tell(AWAY.with_hint("Wait.")) == "failed so (3 times now). Wait."
 
 
 def test_what_was_never_tried_again_does_not_work_again(caplog: pytest.LogCaptureFixture) -> None:
