@@ -313,7 +313,8 @@ class Megabytes:
     """What a frame has in hand."""
 
 
-def test_nothing_that_failed_is_kept_by_the_error_nor_by_those_before_it() -> None:
+@pytest.mark.parametrize("is_cause", [True, False], ids=["its cause", "before it"])
+def test_nothing_that_failed_is_kept_by_the_error_nor_by_those_before_it(is_cause: bool) -> None:
     """In a soak, a request of a megabyte was there for eight minutes behind its answer."""
     seen: list[ref[Megabytes]] = []
 
@@ -324,10 +325,15 @@ def test_nothing_that_failed_is_kept_by_the_error_nor_by_those_before_it() -> No
         raise error  # its frame has it, and it has its frame
 
     async def behave(server: FakeServerChannel, message: Message) -> None:
+        refused = Refused("No.")
         try:
             lose_session()
         except SessionLost as error:
-            raise Refused("No.") from error
+            if is_cause:
+                refused.__cause__ = error
+            else:
+                raise refused from None
+        raise refused
 
     scene = Scene()
     scene.server.always("tools/call", behave)
