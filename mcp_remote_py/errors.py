@@ -112,7 +112,7 @@ def name_server(hint: str, url: str, options: str = "", runner: str = _RUNNER) -
 
 def explain_stars(hint: str) -> str:
     """`hint`, and what to do with a command in it that is masked: it cannot be copied."""
-    if MASK not in hint or "mcp-remote-py login " not in hint:
+    if MASK not in scrub_known(hint) or "mcp-remote-py login " not in hint:
         return hint
     return f"{hint} ({MASK} stands for a part that may be secret: write it out there.)"
 

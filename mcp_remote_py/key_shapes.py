@@ -1,6 +1,6 @@
-"""Whether a piece of a URL may be a key, by how it is made and by what stands before it.
+"""Whether a word, or a piece of a URL, may be a key, by how it is made and by what is before it.
 
-In doubt it is one. Pure. Must not know where a URL is shown.
+In doubt a piece is one, and a word is not. Pure. Must not know where anything is shown.
 """
 
 from __future__ import annotations
@@ -59,6 +59,9 @@ _NAMES = lazy_pattern(
 """Segments behind which a key may stand, where it has a number in it."""
 _PREFIXED = lazy_pattern(r"(?:xox[a-z]|xapp|sk|pk|rk|gh[opsu]|glpat|whsec)[_-][^/]*\d")
 """Keys whose makers begin them so: Slack, Stripe, GitHub, GitLab."""
+_JWT = lazy_pattern(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
+_LONG_RUN = lazy_pattern(r"[A-Za-z0-9]{40,}")
+"""Letters and digits. Fewer may be an id: one of Auth0 has 32, a UUID 36 with its hyphens."""
 
 
 def may_be_key_behind(before: str, segment: str) -> bool:
@@ -83,6 +86,13 @@ def may_be_key(segment: str) -> bool:
     odd = sum(len(word) for word in words if not _is_ordinary(word))
     digits = sum(len(word) for word in words if word.isdigit() and len(word) >= GROUP_LENGTH)
     return odd >= MIN_KEY_LENGTH or digits > 2 * GROUP_LENGTH
+
+
+def is_token(word: str) -> bool:
+    """Whether this word surely is a secret, wherever it stands, and not the id of something."""
+    if _PREFIXED.match(word) or _JWT.fullmatch(word):
+        return True
+    return _LONG_RUN.fullmatch(word) is not None and may_be_key(word)
 
 
 def decode_segment(segment: str) -> str:

@@ -1,9 +1,9 @@
 """Secrets are a type: what is wrapped here cannot be formatted by accident.
 
-`.reveal()` is the one word to search for in a review. Three more ways out are closed here: a URL
+`.reveal()` is the one word to search for in a review. Four more ways out are closed here: a URL
 that has a key in it (`mask_url`), a word that was given in place of a file's name (`mask_path`),
-and a foreign text that repeats what it was sent (`scrub`), in any spelling. This module must not
-know who stores a secret or sends it.
+a token in place of any other word (`tokens_in_word`), and a foreign text that repeats what it was
+sent (`scrub`), in any spelling. This module must not know who stores a secret or sends it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Generator, Iterable
 from itertools import pairwise
 
-from mcp_remote_py.key_shapes import decode_segment, may_be_key, may_be_key_behind
+from mcp_remote_py.key_shapes import decode_segment, is_token, may_be_key, may_be_key_behind
 from mcp_remote_py.patterns import lazy_pattern
 
 MASK = "****"
@@ -114,8 +114,34 @@ def mask_path(path: str) -> str:
     return "".join(part if part in ("/", "\\") else _mask_key(part) for part in parts)
 
 
+def secrets_in_path(path: str) -> tuple[Secret, ...]:
+    """The parts that `mask_path` hides, for `remember`: of a file, the whole path is told."""
+    if _NO_PATH.search(path):
+        lines = (line for line in path.splitlines() if not line.startswith("-----"))
+        return tuple(Secret(_HEADER_NAME.sub("", line)) for line in lines)
+    if _ROOT.match(path):
+        return ()
+    return tuple(Secret(part) for part in _SEPARATORS.split(path) if may_be_key(part))
+
+
+def tokens_in_word(word: str) -> tuple[Secret, ...]:
+    """What is a token in a word that may be anything, such as a scope, for `remember`.
+
+    Only what surely is one: what an id or a scope is made of often looks like a key.
+    """
+    if len(word) < MIN_TOKEN_LENGTH:
+        return ()
+    if header := _HEADER_NAME.match(word):
+        return (Secret(word[header.end() :]),)
+    return tuple(Secret(part) for part in _PIECES.split(word) if is_token(part))
+
+
 _NO_PATH = lazy_pattern(r"\n|^[A-Za-z0-9-]+: ")
 """Several lines, as a key has them, or the name of a header with what is behind it."""
+_HEADER_NAME = lazy_pattern(r"^[A-Za-z0-9-]+: +")
+"""It is shown: so a person finds which word stands in the wrong place."""
+MIN_TOKEN_LENGTH = 16
+"""Characters of a token in a word. Most words are shorter, and are not searched."""
 _ROOT = lazy_pattern(r"[.~/\\]|[A-Za-z]:[/\\]")
 _SEPARATORS = lazy_pattern(r"([/\\])")
 

@@ -1,7 +1,7 @@
 """What an MCP bundle starts: turns what a person entered in the host's form into a command line.
 
 It goes with the bundle, beside the manifest that is made from the same rows. The host puts what was
-entered into the environment, where a secret is no other user's to read; a field that was left empty
+entered into the environment, where no other user can read a secret; a field that was left empty
 says nothing. Must not know what the words mean.
 """
 

@@ -31,6 +31,7 @@ SUITES = {
     "oauth/policy": ["tests/oauth/test_policy.py", "tests/test_never_a_loop.py"],
     "net/http1": ["tests/net/test_http1.py", "tests/net/test_answer_limits.py"],
     "relay/delivery": ["tests/relay/test_delivery.py"],
+    "relay/outage": ["tests/relay/test_outage.py"],
 }
 """By module of the package: the tests that are its own."""
 

@@ -1,4 +1,4 @@
-"""The package as a reader meets it: a name has one meaning, and a file can be read alone.
+"""The package as a reader meets it: names have one meaning, files are whole, words are plain.
 
 Reads source text alone. Must not import mcp_remote_py.
 """
@@ -6,11 +6,13 @@ Reads source text alone. Must not import mcp_remote_py.
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent.parent / "mcp_remote_py"
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "mcp_remote_py"
 
 MAX_LINES = 450
 """Of a file; one with more says why it is not two, in a sentence that begins with `REASON`."""
@@ -64,3 +66,33 @@ def test_a_long_file_says_why_it_is_one() -> None:
         words = " ".join((ast.get_docstring(ast.parse(text)) or "").split())
         is_long = len(text.splitlines()) > MAX_LINES
         assert (REASON in words) is is_long, path
+
+
+IS_NO = re.compile(
+    r"(?P<who>[\w'`*)\]]+)\W+(?:is|are|was|were|be|been|becomes?)"
+    r"(?:\s+(?:surely|really|just|still|then|also|itself))?\s+no\s+(?P<what>\w+)"
+)
+"""As in `it is no JSON`, which is read twice by whoever has learnt `is not`."""
+
+
+def is_no(text: str) -> Iterator[str]:
+    """The places of it in a text; that there is no X, or no longer one, is the usual English."""
+    text = re.sub(r"\"\n\s*f?\"", "", text)  # a string in several pieces
+    text = re.sub(r"\s+[#>|]*\s*", " ", text)
+    for found in IS_NO.finditer(text):
+        usual = {"there", "there's", "may", "can", "will"} & {found["who"].lower()}
+        if not usual and found["what"] not in ("longer", "more", "one"):
+            yield found[0]
+
+
+def test_what_is_not_one_is_not_called_no_one() -> None:
+    assert list(is_no("A word that is no JSON\n    # object; it was really no\n# fault.")) == [
+        "that is no JSON",
+        "it was really no fault",
+    ]
+    plain = "There is no token. There may be no such file. It is no longer there. It is not JSON."
+    assert list(is_no(plain)) == []
+    texts = [*sources(), *(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md"), *ROOT.glob("man/*")]
+    texts.remove(ROOT / "README.ja.md")
+    found = {path.name: list(is_no(path.read_text("utf-8"))) for path in texts}
+    assert {name: places for name, places in found.items() if places} == {}

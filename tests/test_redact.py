@@ -27,7 +27,9 @@ from mcp_remote_py.redact import (
     remember_tokens,
     scrub,
     scrub_known,
+    secrets_in_path,
     secrets_in_url,
+    tokens_in_word,
 )
 
 
@@ -91,6 +93,9 @@ def test_masking_takes_any_text(text: str) -> None:
     assert isinstance(mask_url(text), str)
 
 
+HEX = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"
+
+
 @pytest.mark.promise("S2")
 @pytest.mark.parametrize(
     ("path", "shown"),
@@ -112,6 +117,40 @@ def test_masking_takes_any_text(text: str) -> None:
 )
 def test_what_stands_in_place_of_a_files_name_may_be_a_secret(path: str, shown: str) -> None:
     assert mask_path(path) == shown
+    secrets = [secret.reveal() for secret in secrets_in_path(path)]
+    assert bool(secrets) == (shown != path)
+    assert all(secret in path and secret not in shown for secret in secrets)
+
+
+def test_what_a_person_needs_to_find_the_wrong_word_is_not_a_secret() -> None:
+    lines = "-----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY-----\n"
+    for path in (lines, "Authorization: canary"):
+        assert [secret.reveal() for secret in secrets_in_path(path)] == ["canary"]
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.parametrize(
+    ("word", "tokens"),
+    [
+        ("read ghp_Ab3dE5gH7jK9mN1pQ3s write", ["ghp_Ab3dE5gH7jK9mN1pQ3s"]),
+        ("key=sk_live_51H8xQ2eZvKYlo2C", ["sk_live_51H8xQ2eZvKYlo2C"]),
+        ("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln", ["eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln"]),
+        (HEX, [HEX]),
+        ("Authorization: Bearer canary", ["Bearer canary"]),
+        ('{\n  "client_id": "a",\n  "client_secret": "ghp_Ab3dE5gH7jK9"\n}', ["ghp_Ab3dE5gH7jK9"]),
+        # Ids and names, which only look like keys.
+        ("api://7c9e6679-7425-40de-944b-e07fc1f90ae7/mcp.tools offline_access", []),
+        ("0oa8f9d7x2kdj3Qz5d7", []),
+        ("yA7QqXk2fP0sD4nB8vL1mC6wR3tZ9hJ5", []),
+        ("server_with_a_long_name_get_everything_v2", []),
+        ("/home/ab12cd34ef/a/path/that/is/longer/than/any/key", []),
+        ("", []),
+    ],
+)
+def test_a_token_is_found_in_any_word_and_an_id_is_not_taken_for_one(
+    word: str, tokens: list[str]
+) -> None:
+    assert [secret.reveal() for secret in tokens_in_word(word)] == tokens
 
 
 @pytest.mark.promise("S2")

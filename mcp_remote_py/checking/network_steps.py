@@ -268,7 +268,7 @@ def read_chain(chain: Iterable[bytes]) -> list[ShownCertificate]:
     for der in chain:
         try:
             shown.append(_read_certificate(der))
-        except Exception:  # of its classes some are no ValueError
+        except Exception:  # some of its classes are not a ValueError
             break
     return shown
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from mcp_remote_py.cli.mistakes import drop_names
 from mcp_remote_py.cli.program import Command
 from mcp_remote_py.errors import UsageError
+from mcp_remote_py.redact import remember, secrets_in_url
 
 
 def take_name(
@@ -46,6 +47,7 @@ def take_name(
             "The name of the entry is empty, or has characters that cannot be shown.",
             hint="Choose a short name, such as math.",
         )
+    remember(secrets_in_url(f"https://address.example/{name}"))  # or a key, typed in its place
     return name, others[:at] + others[at + 1 :]
 
 

@@ -12,6 +12,7 @@ from mcp_remote_py.cli.arguments import Arguments, warn_of
 from mcp_remote_py.cli.options import IGNORED, OPTIONS
 from mcp_remote_py.cli.readers import Reading
 from mcp_remote_py.errors import UsageError
+from mcp_remote_py.redact import remember, tokens_in_word
 
 
 class Given:
@@ -26,6 +27,10 @@ class Given:
         self.warnings = list(arguments.warnings)
         """Warnings for the person, before the command begins."""
         self._allow_http = arguments.has("--allow-http")
+        for name, words in arguments.options.items():
+            # A header is known as a whole, once it is read.
+            for word in words if OPTIONS[name].value != "HEADER" else ():
+                remember(tokens_in_word(word))
 
     def get(self, name: str, default: Any = None) -> Any:
         """The value of an option, `default` where it is not given, or is ignored as it is.

@@ -21,7 +21,7 @@ from mcp_remote_py.cli.program import CHECK, PROXY
 from mcp_remote_py.cli.read_server import read_proxy
 from mcp_remote_py.errors import UsageError, one_line, runner_of
 from mcp_remote_py.patterns import lazy_pattern
-from mcp_remote_py.redact import Secret, mask_url, remember, secrets_in_url
+from mcp_remote_py.redact import Secret, mask_url
 from mcp_remote_py.settings.check import CheckSettings, EntryStart
 from mcp_remote_py.settings.entry import ConfigChoice
 from mcp_remote_py.settings.words import FileGone, KnownToHost
@@ -278,7 +278,6 @@ def _meaning_of(entry: NamedEntry) -> tuple[tuple[str, ...], dict[str, Secret]]:
 
 
 def _no_entry(name: str, others: Sequence[NamedEntry], unread: Sequence[str]) -> UsageError:
-    remember(secrets_in_url(f"https://address.example/{name}"))  # a key typed in its place
     names = sorted({one.name for one in others})
     shown = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
     there = f"There are: {shown}." if names else "No configuration of a host has any entry."

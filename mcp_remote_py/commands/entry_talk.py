@@ -15,7 +15,7 @@ from mcp_remote_py.hosts.catalogue import ALL_HOSTS, KNOWN_HOSTS, KnownHost
 from mcp_remote_py.hosts.entry_view import has_secrets
 from mcp_remote_py.installing.config_file import ConfigEdit
 from mcp_remote_py.installing.host_files import HostFile
-from mcp_remote_py.redact import MASK
+from mcp_remote_py.redact import MASK, scrub_known
 from mcp_remote_py.settings.entry import ConfigChoice
 
 UNCHANGED = "Nothing was changed."
@@ -147,6 +147,6 @@ def say_backup(
 
 def explain_mask(command: str) -> str:
     """What to do with a command that is masked, to be put behind it; "" where it is not."""
-    if MASK not in command:
+    if MASK not in scrub_known(command):
         return ""
     return f" ({MASK} stands for a part that may be secret: write it out there.)"

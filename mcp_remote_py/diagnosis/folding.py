@@ -1,7 +1,7 @@
 """Which steps are told in the lines for people, so that one reason is told once. Pure.
 
 What was not done for the same reason, one behind the other, is one line; and what fails because of
-a step before it is no further fault. The steps themselves stay as they are. Must not know lines.
+a step before it is not a further fault. The steps themselves stay as they are. Must not know lines.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from mcp_remote_py.diagnosis.judgements import HOST_VIEW, JUDGE, REPORT_OFFER
 from mcp_remote_py.diagnosis.sign_ins import SIGNED_IN, STORED_SIGN_IN, TOKEN
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState, Verdict
 from mcp_remote_py.exit_status import DONE_STATUS, FAILED_STATUS, SIGN_IN_NEEDED_STATUS
-from mcp_remote_py.oauth.explain import ALL_THE_SAME, VAIN_LOGIN
+from mcp_remote_py.oauth.explain import ALL_THE_SAME, UNSURE_LOGIN, VAIN_LOGIN
 from mcp_remote_py.values import Value
 
 _Steps = Mapping[str, CheckStep]
@@ -134,9 +134,10 @@ def find_server_verdict(
     if ruling is None:
         return None
     step = known[ruling.step]
-    said, vain, hint = step.said.partition(VAIN_LOGIN)
-    if vain:  # its way out is another one
-        hint = vain + hint.partition(f" {ALL_THE_SAME}:")[0]
+    if VAIN_LOGIN in step.said:  # its way out is another one
+        first = UNSURE_LOGIN if UNSURE_LOGIN in step.said else VAIN_LOGIN
+        said, hint, others = step.said.partition(first)
+        hint += others.partition(f" {ALL_THE_SAME}:")[0]
         return Verdict(step.name, said.rstrip(), hint, "", ruling.status)
     command = login_command if ruling.offers_login else ""
     return Verdict(

@@ -351,7 +351,9 @@ def check_name(host: KnownHost, name: str) -> None:
     if host.names.fullmatch(name):
         return
     also = "" if host.names.fullmatch("a_b") else " An underscore is not one of them here."
-    example = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "math"
+    example = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
+    if not example or may_be_key(example):
+        example = "math"
     raise UsageError(
         f"{host.title} may not be able to use the name of the entry.",
         hint=f"Choose one of letters, digits and hyphens, such as {example[:64]}.{also}",

@@ -30,8 +30,7 @@ _LONG_NUMBER = re.compile(
     rf"(?<![\w.+-])[+-]?[0-9](?:_?[0-9]){{{MAX_INTEGER_DIGITS},}}+(?![\w.:-])(?![ \t]*[.=])"
 )
 """A whole number in base ten: neither a name, nor a part of a date, or of a number with a point."""
-_LONG_NAME = re.compile(rf"(?<![\w-])[\w-]++(?:[ \t]*+\.[ \t]*+[\w-]++){{{MAX_CONFIG_DEPTH},}}")
-"""A name with dots inside braces."""
+_SIGN = re.compile(r"[\[\]{},=.]")
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 
 _EXPECTED = (
@@ -107,56 +106,71 @@ def load_toml(text: str) -> dict[str, Any]:
             "a longer one was found",
         ) from None
     except RecursionError:
-        raise broken_at(
-            text,
-            _find_depth(text),
-            f"A config file has at most {MAX_CONFIG_DEPTH} brackets inside each other",
-            "here is one more",
-        ) from None
-    long_name = _find_long_name(text) if text.count(".") > MAX_CONFIG_DEPTH else -1
-    if long_name != -1:
-        raise broken_at(
-            text,
-            long_name,
-            f"A name has at most {MAX_CONFIG_DEPTH} parts with dots between them",
-            "this one has more",
-        )
+        raise _too_deep(text, _find_depth(text)) from None
+    # It has no bound for names with dots, each part of which is a table in the one before.
+    if (place := _find_depth(text)) < len(text):
+        raise _too_deep(text, place)
     return value
 
 
-def _find_long_name(text: str) -> int:
-    """The place of a name that nests too deep, -1 without one: `tomllib` has no bound for them."""
-    for each in _cut(text):
-        if len(each.path) > MAX_CONFIG_DEPTH:
-            return each.start
-    return _find_in_values(text, _LONG_NAME)
+def _too_deep(text: str, place: int) -> BrokenConfig:
+    what = f"A config file has at most {MAX_CONFIG_DEPTH} names and brackets inside each other"
+    return broken_at(text, place, what, "here is one more")
 
 
 def _find_in_values(text: str, pattern: re.Pattern[str]) -> int:
     """The place of the first match outside of strings and comments, -1 without one."""
-    for part in _cut_values(text):
-        if part[0][0] not in "\"'#" and (match := pattern.search(text, *part.span())):
-            return match.start()
+    for each in _cut(text):
+        for start, end in _cut_value(text, each):
+            if match := pattern.search(text, start, end):
+                return match.start()
     return -1
 
 
 def _find_depth(text: str) -> int:
-    """The place of the first bracket that is too deep, or the end of the text."""
-    depth = 0
-    for part in _cut_values(text):
-        depth += (part[0] in "[{") - (part[0] in "]}")
-        if depth > MAX_CONFIG_DEPTH:
-            return part.start()
+    """The place of the first bracket or part of a name that is too deep, or the end of the text."""
+    if sum(map(text.count, ".[{")) < MAX_CONFIG_DEPTH:
+        return len(text)
+    for each in _cut(text):
+        if len(each.path) > MAX_CONFIG_DEPTH:
+            return each.start
+        if (place := _find_depth_of(text, each)) != -1:
+            return place
     return len(text)
 
 
-def _cut_values(text: str) -> Iterator[re.Match[str]]:
-    """The parts of all values: strings, comments, brackets, and what is between them."""
-    for each in _cut(text):
-        at = each.value
-        while -1 < at < each.value_end and (part := _VALUE_PART.match(text, at)):
-            yield part
-            at = part.end()
+def _find_depth_of(text: str, each: Statement) -> int:
+    """The same in its value, -1 where nothing is: each dot in a name in braces is one deeper."""
+    depth, is_name = 0, False
+    around: list[tuple[int, bool]] = []
+    """Of each open bracket: how deep it is behind it, and whether a name stands there."""
+    for start, end in _cut_value(text, each):
+        for sign in _SIGN.finditer(text, start, end):
+            match sign[0]:
+                case "[" | "{":
+                    depth, is_name = depth + 1, sign[0] == "{"
+                    around.append((depth, is_name))
+                case "]" | "}":
+                    depth, is_name = depth - 1, False
+                    around = around[:-1]
+                case ",":
+                    depth, is_name = around[-1] if around else (0, False)
+                case "=":
+                    is_name = False
+                case _:  # a dot, which a number has as well
+                    depth += is_name
+            if depth > MAX_CONFIG_DEPTH:
+                return sign.start()
+    return -1
+
+
+def _cut_value(text: str, each: Statement) -> Iterator[tuple[int, int]]:
+    """The parts of its value that are neither strings nor comments."""
+    at = each.value
+    while -1 < at < each.value_end and (part := _VALUE_PART.match(text, at)):
+        if part[0][0] not in "\"'#":
+            yield part.span()
+        at = part.end()
 
 
 def _find_place(text: str, line: int, column: int) -> int:
@@ -218,7 +232,7 @@ def _read_path(text: str, at: int) -> tuple[tuple[str, ...], int]:
 
 
 def _end_of_value(text: str, at: int) -> int:
-    """Behind the last thing of a value that is no comment or blank."""
+    """Behind the last thing of a value that is not a comment or a blank."""
     depth, end = 0, at
     while match := _VALUE_PART.match(text, at):
         part = match[0]

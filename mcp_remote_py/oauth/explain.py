@@ -40,6 +40,9 @@ def hint_at_disk() -> str:
 VAIN_LOGIN = "Signing in again would not help by itself"
 """How the hint begins for a token that no new one differs from."""
 
+UNSURE_LOGIN = "If it did, sign in again"
+"""How it begins where nobody knows whether the token ever worked."""
+
 ALL_THE_SAME = "To sign in all the same"
 """What stands before the command that does it."""
 
@@ -101,7 +104,7 @@ def explain_token(
         hint += _name_command(settings, ALL_THE_SAME)
     else:
         which = "that may never have worked (its record is lost)"
-        hint = f"If it did, sign in again: {LOGIN_COMMAND}. If it never did: {hint}"
+        hint = f"{UNSURE_LOGIN}: {LOGIN_COMMAND}. If it never did: {hint}"
     return Refused(f"The server refuses a token {which}{said}. {evidence}", hint=hint, status=401)
 
 

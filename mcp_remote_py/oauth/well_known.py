@@ -1,7 +1,7 @@
 """The places where a sign-in's documents are looked for, as tables: the next one is a row.
 
 A document is believed for what it says (`metadata`), and never for where it lies: a place more is
-no danger, only a request. Must not know what a document says.
+not a danger, only a request. Must not know what a document says.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from mcp_remote_py.jsonrpc import LOCAL_ERROR, Message, make_error, mend_error, 
 from mcp_remote_py.open_requests import OpenRequests
 from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.redact import scrub_known
+from mcp_remote_py.relay.outage import Outage
 
 logger = logging.getLogger("mcp_remote_py.relay")
 
@@ -59,8 +60,9 @@ class Asked:
 class AskedByHost:
     """All that are open."""
 
-    def __init__(self, say: Deliver, failures_at: int) -> None:
+    def __init__(self, say: Deliver, failures_at: int, outage: Outage) -> None:
         self._say = say
+        self._outage = outage
         self._failures_at = failures_at
         """The level of the log that tells of them."""
         self._open: OpenRequests[Asked] = OpenRequests()
@@ -102,7 +104,8 @@ class AskedByHost:
             self.close(asked)
             asked.stood_in(error)
             return
-        logger.log(self._failures_at, "%s failed: %s", asked.message, error.sentence())
+        if logger.isEnabledFor(self._failures_at):
+            logger.log(self._failures_at, "%s %s", asked.message, self._outage.tell(error))
         # The last line of defence, as in the log; the server's own answer is not ours to change.
         text = scrub_known(error.sentence())
         if error.body is None:

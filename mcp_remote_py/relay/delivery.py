@@ -13,6 +13,7 @@ from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, SessionLos
 from mcp_remote_py.jsonrpc import Kind, Message
 from mcp_remote_py.mcp_session import INITIALIZED
 from mcp_remote_py.randomness import Random
+from mcp_remote_py.relay.outage import Outage
 from mcp_remote_py.relay.recovery import Recovery
 from mcp_remote_py.retry import (
     HARMLESS_METHODS,
@@ -39,6 +40,7 @@ class Delivery:
         catalog: ToolCatalog,
         clock: Clock,
         random: Random,
+        outage: Outage,
         acquaintance: Acquaintance | None = None,
     ) -> None:
         self._server = server
@@ -47,7 +49,7 @@ class Delivery:
         self._clock = clock
         self._random = random
         self._acquaintance = acquaintance
-        self._outage = Outage()
+        self._outage = outage
 
     async def send(
         self,
@@ -76,7 +78,6 @@ class Delivery:
                 )
             wait = attempts.judge(error, self._clock.now(), self._random)
             if wait is None:
-                self._outage.end()
                 return _warn_of_execution(error, message, attempts.harmless)
             if wait:
                 self._outage.note(error)
@@ -136,29 +137,6 @@ class Delivery:
             name = called_tool(message)
             return name is not None and self._catalog.may_repeat(name)
         return message.method in HARMLESS_METHODS or message.method.startswith("notifications/")
-
-
-class Outage:
-    """What fails again and again in one way, in two log lines: the first failure, and how many."""
-
-    def __init__(self) -> None:
-        self._cause = ""
-        self._count = 0
-
-    def note(self, error: ExchangeError) -> None:
-        """It failed so, and is tried again."""
-        if error.cause == self._cause:
-            self._count += 1
-            return
-        self.end()
-        self._cause, self._count = error.cause, 1
-        logger.info("%s Trying again.", error.cause)
-
-    def end(self) -> None:
-        """It worked, or is given up."""
-        if self._count > 1:
-            logger.info("Failed so %d times: %s", self._count, self._cause)
-        self._cause, self._count = "", 0
 
 
 def _without_trace(error: ExchangeError) -> ExchangeError:

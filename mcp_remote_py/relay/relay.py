@@ -38,6 +38,7 @@ from mcp_remote_py.open_requests import OpenRequests, cancelled_key, refuse_open
 from mcp_remote_py.randomness import Random
 from mcp_remote_py.relay.asked import Asked, AskedByHost, Handshake
 from mcp_remote_py.relay.delivery import Delivery
+from mcp_remote_py.relay.outage import Outage
 from mcp_remote_py.relay.own_requests import OwnRequests
 from mcp_remote_py.relay.pings import Pings
 from mcp_remote_py.relay.progress import ToldProgress
@@ -96,7 +97,8 @@ class Relay:
         self._random = random
         self._ping_interval = ping_interval
         self._tasks = tasks = Tasks()
-        self._asked = asked = AskedByHost(self._say, failures_at)
+        outage = Outage()
+        self._asked = asked = AskedByHost(self._say, failures_at, outage)
         self._asked_by_server: OpenRequests[bytes] = OpenRequests()
         """Requests of the server by id, with the bytes of that id."""
         self._unasked = Tally()
@@ -114,7 +116,7 @@ class Relay:
             on_begun=self._note_begun,
         )
         self._progress = ToldProgress(self._say, has_read, clock, tasks)
-        self._delivery = Delivery(server, recovery, catalog, clock, random, acquaintance)
+        self._delivery = Delivery(server, recovery, catalog, clock, random, outage, acquaintance)
         self._pings = Pings(asked, own, self._delivery, tasks, clock, forward=forward_ping)
         self._standing_in = StandingIn(
             *(asked, recovery, catalog, tasks, clock, self._say),

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Self
 
 from mcp_remote_py.errors import HEADER_EXAMPLE, UsageError
+from mcp_remote_py.key_shapes import may_be_key
 from mcp_remote_py.patterns import lazy_pattern
-from mcp_remote_py.redact import mask_path
+from mcp_remote_py.redact import mask_path, remember, secrets_in_path
 
 ReadText = Callable[[str], str]
 """Gives the text of the file of that path; raises OSError, or ValueError where it is not a text."""
@@ -34,7 +35,7 @@ class UnsetVariable(UsageError):
 
     def named(self, name: str) -> Self:
         """The same error, of that variable."""
-        return self.changed({"variable": name if _PRINTABLE_VARIABLE.fullmatch(name) else ""})
+        return self.changed({"variable": name if _is_name(name) else ""})
 
     def at_terminal(self, platform: str = sys.platform) -> Self:
         """The same error, for a person whose own environment is the one that counts."""
@@ -139,12 +140,22 @@ def find_empty_variable(text: str, environment: Mapping[str, str]) -> str:
 
 def _show(name: str, article: str) -> str:
     """The variable as it is written, if its name surely is one: a torn token would end in a log."""
-    return f"${{{name}}}" if _PRINTABLE_VARIABLE.fullmatch(name) else f"{article} ${{...}}"
+    return f"${{{name}}}" if _is_name(name) else f"{article} ${{...}}"
+
+
+def _is_name(text: str) -> bool:
+    # Part by part: `input:token2` is not a user with a password.
+    is_key = any(map(may_be_key, text.split(":")))
+    return not is_key and _PRINTABLE_VARIABLE.fullmatch(text) is not None
 
 
 def expand_path(text: str, environment: Mapping[str, str]) -> str:
-    """A file name with `${NAME}` and a leading `~` expanded: hosts start us without a shell."""
+    """A file name with `${NAME}` and a leading `~` expanded: hosts start us without a shell.
+
+    What may be a secret in its place is remembered as one: errors and reports name files.
+    """
     path = expand_environment(text, environment)
+    remember(secrets_in_path(path))
     home = environment.get("HOME") or environment.get("USERPROFILE") or ""
     if home and (path == "~" or path.startswith(("~/", "~\\"))):
         return home + path[1:]
@@ -215,7 +226,10 @@ def split_command(
         ) from None
     if not words:
         raise UsageError(f"{option} is empty.", hint=form)
-    return tuple(expand_environment(word, environment) for word in words)
+    words = [expand_environment(word, environment) for word in words]
+    for word in words:
+        remember(secrets_in_path(word))  # an error names the program
+    return tuple(words)
 
 
 _SECONDS = lazy_pattern(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")

@@ -7,6 +7,7 @@ import pytest
 from mcp_remote_py.diagnosis.judgements import REPORT_OFFER
 from mcp_remote_py.diagnosis.server_verdicts import SERVER_RULINGS, find_server_verdict
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState, Verdict
+from mcp_remote_py.oauth.explain import ALL_THE_SAME, UNSURE_LOGIN, VAIN_LOGIN
 
 LOGIN = "mcp-remote-py login https://mcp.example/mcp"
 
@@ -135,3 +136,19 @@ def test_the_next_command_is_told_once(hint: str, left: str) -> None:
     verdict = find_server_verdict([step], LOGIN)
     assert verdict is not None
     assert (verdict.hint, verdict.command) == (left, LOGIN)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (f"{VAIN_LOGIN}: ask. {ALL_THE_SAME}: {LOGIN}", f"{VAIN_LOGIN}: ask."),
+        (
+            f"{UNSURE_LOGIN}: {LOGIN}. If it never did: {VAIN_LOGIN}: ask.",
+            f"{UNSURE_LOGIN}: {LOGIN}. If it never did: {VAIN_LOGIN}: ask.",
+        ),
+    ],
+)
+def test_the_way_out_of_a_sign_in_that_is_in_vain_is_whole_sentences(words: str, hint: str) -> None:
+    token = CheckStep("token", "token", StepState.FAILED, f"It is refused. {words}")
+    verdict = find_server_verdict([token, *steps("host-view-")], LOGIN)
+    assert verdict == Verdict("token", "It is refused.", hint, "", 3)

@@ -144,7 +144,7 @@ def judge_for_host(message: Json, asked: dict[object, str], version: str) -> Non
 
 
 def is_foreign(method: str) -> bool:
-    """Whether a method is of no revision, which is then no matter for its schema."""
+    """Whether a method is of no revision, which is then not a matter for its schema."""
     return "com.example/" in method
 
 

@@ -19,7 +19,7 @@ def cut(data: bytes, way: int) -> list[bytes]:
         return [data]
     if way == 1:
         return [data[at : at + 1] for at in range(len(data))]
-    source = random.Random(way)  # noqa: S311 - where to cut is no secret
+    source = random.Random(way)  # noqa: S311 - where to cut is not a secret
     pieces: list[bytes] = []
     at = 0
     while at < len(data):

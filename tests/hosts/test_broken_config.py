@@ -27,6 +27,11 @@ SAVE = (
 
 LONG = "1" * 5000
 DEEP = "b." * 2500 + "c"
+QUOTED = "'b'." * 2500 + '"c"'
+TOO_DEEP = (
+    f"A config file has at most {MAX_CONFIG_DEPTH} names and brackets inside each other, but here"
+    " is one more."
+)
 
 JSON_FAULTS = [
     ('{\n  "a": 1\n  "b": 2\n}', 3, 3, 'A comma or "}" is expected, but a string was found.'),
@@ -189,21 +194,22 @@ TOML_FAULTS = [
         "a = 1\n'[' = '[' # [\nb = " + "[" * 5000,
         3,
         MAX_CONFIG_DEPTH + 5,
-        f"A config file has at most {MAX_CONFIG_DEPTH} brackets inside"
-        " each other, but here is one more.",
+        TOO_DEEP,
     ),
     *(
         (
             text,
             line,
             column,
-            f"A name has at most {MAX_CONFIG_DEPTH} parts with dots between them, but this one has"
-            " more.",
+            TOO_DEEP,
         )
         for text, line, column in (
             (f"[a]\n{DEEP} = 1", 2, 1),
             (f"x = '{DEEP}'\n[{DEEP}]", 2, 1),
-            (f'b = [{"0.5," * 200}]\na = {{ "{DEEP}" = 1, {DEEP} = 2 }} # {DEEP}', 2, 5016),
+            (f'b = [{"0.5," * 200}]\na = {{ "{DEEP}" = 1, {DEEP} = 2 }} # {DEEP}', 2, 5215),
+            (f"a = {{ {QUOTED} = 1 }}", 1, 406),
+            (f"a = {{ b = 0.5, c . {QUOTED} = 1 }}", 1, 415),
+            ("a = [" + "{ b.c = " * 60 + "1" + " }" * 60 + "]", 1, 401),
         )
     ),
     ("a = 1 b = 2", 1, 7, "The end of the line is expected, but something else was found."),

@@ -263,6 +263,7 @@ def test_shape_of_the_entry_for_each_host(key: str) -> None:
         ("gemini", "my-math", True),
         ("gemini", "my_math", False),
         ("vscode", "日本", False),
+        ("codex", "ghp.Ab3dE5gH7jK9", False),
     ],
 )
 def test_names_that_a_host_can_use(key: str, name: str, good: bool) -> None:
@@ -272,6 +273,7 @@ def test_names_that_a_host_can_use(key: str, name: str, good: bool) -> None:
     with pytest.raises(UsageError, match="may not be able to use the name of the entry") as refused:
         check_name(HOSTS_BY_KEY[key], name)
     assert "Choose one of letters, digits and hyphens, such as " in refused.value.hint
+    assert "Ab3dE5gH7jK9" not in refused.value.hint
     assert ("underscore" in refused.value.hint) is (key == "gemini")
 
 

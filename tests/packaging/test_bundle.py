@@ -149,7 +149,7 @@ def test_bundle_relays_with_a_token(unpacked: Path, server: str, tmp_path: Path)
 def test_bundle_without_a_token_asks_for_a_sign_in(
     unpacked: Path, server: str, tmp_path: Path
 ) -> None:
-    """An empty field is no header: nothing is said of one, and the server's refusal leads on."""
+    """An empty field is not a header: none is told of, and the server's refusal leads on."""
     with installed(unpacked, tmp_path, url=server) as host:
         error = host.initialize()["error"]["message"]
         assert error.startswith("The server wants a credential and does not name a sign-in")

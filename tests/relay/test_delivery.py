@@ -13,7 +13,8 @@ import pytest
 from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Refused, SessionLost, Unusable
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.parsing import parse_message
-from mcp_remote_py.relay.delivery import Delivery, Outage, tell_others
+from mcp_remote_py.relay.delivery import Delivery, tell_others
+from mcp_remote_py.relay.outage import Outage
 from mcp_remote_py.relay.recovery import Recovery
 from mcp_remote_py.settings.commands import ToolRules
 from mcp_remote_py.tools import ToolCatalog
@@ -63,6 +64,7 @@ class Scene:
             ToolCatalog(ToolRules()),
             self.clock,
             lambda: 0.5,
+            Outage(),
         )
 
     def send(
@@ -165,7 +167,8 @@ def test_a_call_that_the_server_calls_harmless_is_sent_again() -> None:
     listed = b'[{"name":"a","annotations":{"readOnlyHint":true}}]'
     catalog.learn(parse_message(b'{"id":2,"result":{"tools":%b}}' % listed))
     scene.delivery = Delivery(
-        scene.server, cast("Recovery", scene.recovery), catalog, scene.clock, lambda: 0.5
+        *(scene.server, cast("Recovery", scene.recovery), catalog, scene.clock),
+        *(lambda: 0.5, Outage()),
     )
     scene.server.script("tools/call", fail(Interrupted("Broke.")))
     assert scene.send(CALL, answered_after(scene, 2)) is None
@@ -348,25 +351,6 @@ def test_each_failure_is_a_line_for_who_looks_closely(caplog: pytest.LogCaptureF
     assert caplog.messages == [f"to server: {CALL}: Unusable"]
 
 
-def test_an_outage_is_two_lines(caplog: pytest.LogCaptureFixture) -> None:
-    outage = Outage()
-    with caplog.at_level(logging.INFO, "mcp_remote_py.relay"):
-        outage.end()
-        outage.note(NotSent("A."))
-        outage.end()
-        for cause in ("A.", "A.", "A.", "B.", "B."):
-            outage.note(NotSent(cause))
-        outage.end()
-        outage.end()
-    assert caplog.messages == [
-        "A. Trying again.",
-        "A. Trying again.",
-        "Failed so 3 times: A.",
-        "B. Trying again.",
-        "Failed so 2 times: B.",
-    ]
-
-
 def test_an_outage_ends_with_its_message(caplog: pytest.LogCaptureFixture) -> None:
     scene = Scene()
     no = fail(NotSent("No connection."))
@@ -375,12 +359,11 @@ def test_an_outage_ends_with_its_message(caplog: pytest.LogCaptureFixture) -> No
         scene.send(CALL, answered_after(scene, 3))
     assert caplog.messages == [
         "No connection. Trying again.",
-        "Failed so 2 times: No connection.",
+        "It works again: it failed so 2 times.",
     ]
     caplog.clear()
     scene = Scene()
     scene.server.always("tools/call", no)
     with caplog.at_level(logging.INFO, "mcp_remote_py.relay"):
         assert isinstance(scene.send(CALL), NotSent)
-    times = len(scene.server.sent) - 1
-    assert caplog.messages[-1] == f"Failed so {times} times: No connection."
+    assert caplog.messages == ["No connection. Trying again."]

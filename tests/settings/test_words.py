@@ -36,7 +36,10 @@ class TestEnvironment:
         [
             ("Bearer ${TOKEN}", "${TOKEN}"),
             ("${input:api-key}", "${input:api-key}"),
+            ("${input:token-2}", "${input:token-2}"),
             ("${sec ret!}", "A ${...}"),
+            ("${sk_live_51H8xQ2eZvKYlo2C}", "A ${...}"),
+            ("${NOTION_API_KEY_2}", "${NOTION_API_KEY_2}"),
         ],
     )
     def test_an_unset_variable_is_named_with_the_place_to_set_it(

@@ -43,7 +43,7 @@ def test_lines_do_not_depend_on_how_the_bytes_come(
         for line in (whole if whole[-1] else whole[:-1])
     ]
     seen = Lines(limit)
-    source = random.Random(seed)  # noqa: S311 - where to cut is no secret
+    source = random.Random(seed)  # noqa: S311 - where to cut is not a secret
     while data:
         size = source.randint(1, len(data))
         seen.splitter.feed(data[:size])

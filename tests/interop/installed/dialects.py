@@ -197,7 +197,7 @@ DIALECTS: tuple[Dialect, ...] = (Messages(), Responses(), Completions(), Content
 
 
 def dialect_of(path: str) -> Dialect | None:
-    """Which one is spoken at this path; None for what is no question to a model."""
+    """Which one is spoken at this path; None for what is not a question to a model."""
     plain = path.partition("?")[0]
     return next((one for one in DIALECTS if plain.endswith(one.ends)), None)
 

@@ -45,7 +45,7 @@ class FakeModel:
         arguments: what it calls it with.
         before_call: is done before it answers with the call; the host waits.
         asked: every question so far.
-        others: paths that were asked for and are no question.
+        others: paths that were asked for and are not a question.
     """
 
     def __init__(self, tool: str = "add", arguments: Json | None = None) -> None:
