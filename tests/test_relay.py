@@ -324,6 +324,37 @@ def test_line_above_the_cap_is_answered(head: bytes, tail: bytes, request_id: ob
     scene(play)
 
 
+@pytest.mark.promise("R1", "R3")
+@pytest.mark.report("T6")
+def test_what_a_host_drops_is_mended_on_its_way() -> None:
+    said = [
+        b'{"method":"notifications/message","params":{"level":"info","data":1.0}}',
+        b'{"jsonrpc":"2.0","id":"s","method":"ping","params":null,"result":null,"error":null}',
+        b'{"jsonrpc":"2.0","id":7,"method":"","params":null,"result":{"v":1.0},"error":null}',
+    ]
+    heard = [
+        b'{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1.0}}',
+        b'{"jsonrpc":"2.0","id":"s","method":"ping"}',
+        b'{"jsonrpc":"2.0","id":7,"result":{"v":1.0}}',
+    ]
+
+    async def play(stage: Scene) -> None:
+        async def behaviour(server: FakeServerChannel, message: Message) -> None:
+            for line in said:
+                server.say(line)
+
+        stage.server.script("x", behaviour)
+        await stage.ask(7, "x")
+        assert stage.host.lines == heard
+        line = b'{"id":8,"error":"theirs","jsonrpc":"1.0"}'
+        stage.server.always("x", fail(lambda: Unusable("HTTP 400", status=400, body=line)))
+        answer = await stage.call(8, "x")
+        error = {"code": -32603, "message": "theirs"}
+        assert answer == {"jsonrpc": "2.0", "id": 8, "error": error}
+
+    scene(play)
+
+
 @pytest.mark.promise("R2", "R3")
 def test_both_directions_pass_byte_for_byte() -> None:
     lines = [

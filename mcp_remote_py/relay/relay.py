@@ -31,7 +31,6 @@ from mcp_remote_py.jsonrpc import (
     decode_id,
     make_error,
     make_notification,
-    mend_error,
 )
 from mcp_remote_py.mcp_session import INITIALIZED
 from mcp_remote_py.open_requests import OpenRequests, cancelled_key, refuse_open_id
@@ -298,6 +297,10 @@ class Relay:
             self._asked_by_server.close(cancelled_key(message))
         elif message.method == "notifications/progress":
             self._progress.note(message)
+        if not message.is_proper:
+            from mcp_remote_py.mending import mend_message  # few servers need it
+
+            message = mend_message(message)
         self._say(message)
 
     def _log_heard(self, message: Message) -> None:
@@ -336,7 +339,11 @@ class Relay:
                 text = "The server answered a request that is not open%s: %s"
                 logger.warning(text, times, message)
             return
-        answer = mend_error(message) if message.is_error else message
+        answer = message
+        if message.is_error or not message.is_proper:
+            from mcp_remote_py.mending import mend_answer  # few starts need it
+
+            answer = mend_answer(message)
         if asked.message.method in _SET_BY:
             version = self._recovery.replay.note(asked.message, message)
             if asked.message.method == "tools/list":

@@ -24,6 +24,7 @@ from mcp_remote_py.errors import (
     ExchangeError,
     Interrupted,
     SessionLost,
+    excerpt,
     no_answer_in_time,
 )
 from mcp_remote_py.jsonrpc import Kind, Message, make_request
@@ -38,7 +39,12 @@ from mcp_remote_py.retry import (
 from mcp_remote_py.transports.body_types import EVENT_STREAM, JSON, says_nothing
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.exchange_log import log_sent
-from mcp_remote_py.transports.message_reader import MessageReader, MessageStream, Readable
+from mcp_remote_py.transports.message_reader import (
+    OWN_WORDS,
+    MessageReader,
+    MessageStream,
+    Readable,
+)
 from mcp_remote_py.transports.response import Response
 from mcp_remote_py.transports.standalone_stream import Patience, StandaloneStream
 
@@ -180,7 +186,8 @@ class StreamableChannel:
                 self._on_accepted()
                 await self._take_stream(response, request, late)
             elif is_good and kind == JSON and response.status != 202:
-                messages = await self._reader.read_json(response, may_be_late=late is not None)
+                is_late = late is not None
+                messages = await self._reader.read_json(response, request, may_be_late=is_late)
                 if not messages and not await self._comes_late(response, late):
                     raise await self._http.fail(response, request=None, session_sent=False)
                 self._on_accepted()
@@ -292,6 +299,9 @@ class StreamableChannel:
             if not stream.last_event_id and await self._comes_late(response, late):
                 return
             reason = "the server ended its stream before the answer"
+            if stream.said and not stream.last_event_id:
+                words = excerpt(await self._http.scrub(response, stream.said))
+                reason, hint = f'{reason}; it said: "{words}"', OWN_WORDS
         except Interrupted as error:
             reason = error.cause
             # What we cut ourselves, no gateway did.
