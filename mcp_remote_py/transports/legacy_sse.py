@@ -34,6 +34,7 @@ from mcp_remote_py.redact import mask_url
 from mcp_remote_py.transports.body_types import EVENT_STREAM, PAGE
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.exchange_log import log_sent
+from mcp_remote_py.transports.message_reader import find_response
 from mcp_remote_py.transports.redirects import MAX_PLACE_LENGTH, keep_secure
 from mcp_remote_py.transports.refusal import (
     choose_said,
@@ -241,7 +242,7 @@ class LegacySseChannel:
                 self._endpoint = self._resolve(event.data)
                 self._was_open = True
                 opened.set_result(None)
-            elif event.name == "message" and event.data:
+            elif event.data and (event.name == "message" or self._answers(event.data)):
                 await self._take(response, event)
 
         try:
@@ -269,6 +270,11 @@ class LegacySseChannel:
                 lost = Interrupted(f"The answer was lost: {reason}.", hint=CUT_HINT)
                 answered.set_exception(lost)
                 answered.exception()  # its exchange may end in another way first
+
+    def _answers(self, data: bytes) -> bool:
+        """Whether an event of another name has an answer that somebody waits for."""
+        found = find_response(data)
+        return found is not None and found.key in self._waiting
 
     async def _take(self, response: Response, event: Event) -> None:
         try:

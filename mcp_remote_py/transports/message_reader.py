@@ -40,15 +40,18 @@ _ERRORS = lazy_pattern(r'\{\s*"(?:message|msg|details?|errors?|error_\w+|title|s
 Readable = Message | InvalidMessage
 
 
-def _answers(data: bytes, request: Message | None) -> bool:
-    """Whether an event of another name has the answer all the same: some servers name the kind."""
+def find_response(data: bytes) -> Message | None:
+    """The response in an event of another name than a message: some servers name the kind."""
     try:
-        message = None if request is None else parse_short(data)
+        message = parse_short(data)
     except InvalidMessage:
-        return False
-    if message is None or request is None:
-        return False
-    return message.kind is Kind.RESPONSE and message.key == request.key
+        return None
+    return message if message is not None and message.kind is Kind.RESPONSE else None
+
+
+def _answers(data: bytes, request: Message | None) -> bool:
+    response = None if request is None else find_response(data)
+    return response is not None and request is not None and response.key == request.key
 
 
 class MessageStream(EventDecoder):
@@ -58,6 +61,7 @@ class MessageStream(EventDecoder):
         messages: how many it has brought.
         responses: how many of them answer something.
         odd: the first response that can only be for the request.
+        is_answered: the answer has come. Another one is not for a later request with that id.
         look: sees an answer before it is delivered, and may raise what it stands for.
         said: the words of the last event that is named an error, and is no message.
     """
@@ -65,6 +69,7 @@ class MessageStream(EventDecoder):
     messages = 0
     responses = 0
     odd: Message | None = None
+    is_answered = False
     look: Callable[[Message], None] | None = None
     said = b""
 
@@ -261,6 +266,10 @@ class MessageReader:
             if request is not None:
                 read.related = request.key
                 answered = is_response and read.key == request.key
+                if answered and stream.is_answered:
+                    logger.debug("The server answered a request again: %s", request)
+                    return True
+                stream.is_answered = stream.is_answered or answered
                 if is_response and not answered and is_same_id(read, request):
                     stream.odd = stream.odd or read
                     return False

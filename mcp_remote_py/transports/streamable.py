@@ -173,9 +173,7 @@ class StreamableChannel:
             is_good = response.status < 300
             if is_good:
                 self._standalone.hear()
-                if message.method == "initialize":
-                    self._leave()  # that of another one, which was under way as well
-                    self._session = response.headers.get(b"mcp-session-id")
+                self._note_session(response, message, session)
             kind = response.content_type
             if is_good and request is not None and response.status != 202:
                 kind = await response.find_type()
@@ -186,8 +184,7 @@ class StreamableChannel:
                 self._on_accepted()
                 await self._take_stream(response, request, late)
             elif is_good and kind == JSON and response.status != 202:
-                is_late = late is not None
-                messages = await self._reader.read_json(response, request, may_be_late=is_late)
+                messages = await self._reader.read_json(response, request, may_be_late=bool(late))
                 if not messages and not await self._comes_late(response, late):
                     raise await self._http.fail(response, request=None, session_sent=False)
                 self._on_accepted()
@@ -199,6 +196,14 @@ class StreamableChannel:
         finally:
             if not aside:
                 await response.aclose()
+
+    def _note_session(self, response: Response, message: Message, sent: bytes | None) -> None:
+        given = response.headers.get(b"mcp-session-id") or None
+        if message.method == "initialize":
+            self._leave()  # that of another one, which was under way as well
+            self._session = given
+        elif given and self._version and sent == self._session:
+            self._session = given  # some begin it with a later answer, or rename it
 
     def _look_for_session(self, response: Response, request: Message, answer: Readable) -> None:
         """Raises what an error without the request's id stands for, where it is of the session.

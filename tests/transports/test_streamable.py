@@ -139,6 +139,78 @@ def test_session_is_begun_named_and_ended(sse: bool) -> None:
     assert accept["GET"] == "text/event-stream"
 
 
+def give_session(name: str) -> Callable[[Exchange], None]:
+    """A good answer that names this session."""
+
+    def reply(exchange: Exchange) -> None:
+        headers = {"Mcp-Session-Id": name}
+        if exchange.id is None:
+            exchange.reply(202, headers=headers)
+            return
+        exchange.result({"protocolVersion": "2025-11-25"}, headers=headers)
+
+    return reply
+
+
+@pytest.mark.promise("R4", "R5")
+def test_session_is_the_one_that_the_server_named_last() -> None:
+    """The SDK of npm takes the id from any answer: servers begin or rename it with a later one."""
+
+    async def play(stage: Scene) -> None:
+        for method, *names in (
+            ("initialize", ""),
+            ("notifications/initialized", "begun"),
+            ("tools/call", "begun", "renamed", ""),
+        ):
+            stage.server.script(method, *map(give_session, names))
+        await stage.begin()
+        for _ in range(3):
+            await stage.channel.send(CALL)
+
+    server = scene(play)
+    sent = [(one.method, one.headers.get("mcp-session-id")) for one in server.requests]
+    assert [session for method, session in sent if method == "tools/call"] == [
+        *("begun", "begun", "renamed"),
+    ]
+    assert sent[0] == ("initialize", None)
+    assert sent[-1] == ("DELETE", "renamed")
+
+
+@pytest.mark.promise("R4", "R5")
+def test_session_of_a_late_answer_is_not_that_of_a_newer_one() -> None:
+    newer = threading.Event()
+
+    def answer_late(exchange: Exchange) -> None:
+        assert exchange.wait(newer)
+        give_session("old-renamed")(exchange)
+
+    async def play(stage: Scene) -> None:
+        stage.server.script("initialize", give_session("old"), give_session("new"))
+        stage.server.script("tools/call", answer_late)
+        await stage.begin()
+        late = asyncio.ensure_future(stage.channel.send(CALL))
+        await until(lambda: bool(stage.server.received("tools/call")))
+        await stage.channel.send(INITIALIZE)
+        stage.channel.set_protocol_version("2025-11-25")
+        newer.set()
+        await late
+        await stage.channel.send(CALL)
+
+    sent = [one.headers.get("mcp-session-id") for one in scene(play).received("tools/call")]
+    assert sent == ["old", "new"]
+
+
+@pytest.mark.promise("R4")
+def test_server_of_2026_07_28_begins_no_session() -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", give_session("of-nobody"))
+        await stage.channel.send(CALL)
+        await stage.channel.send(CALL)
+
+    server = scene(play)
+    assert all("mcp-session-id" not in one.headers for one in server.requests)
+
+
 @pytest.mark.promise("R4")
 def test_server_without_sessions_is_not_told_of_one() -> None:
     async def play(stage: Scene) -> None:
@@ -1100,5 +1172,28 @@ def test_words_of_an_event_that_is_named_an_error_are_quoted() -> None:
             '"{"message":"quota exceeded"}".'
         )
         assert caught.value.hint.startswith("These are the server's own words")
+
+    scene(play)
+
+
+@pytest.mark.promise("R1")
+def test_second_answer_is_not_for_a_later_request_with_that_id() -> None:
+    again = threading.Event()
+
+    def answer_twice(exchange: Exchange) -> None:
+        exchange.stream()
+        exchange.event(ANSWER)
+        assert exchange.wait(again)
+        exchange.event(encode({"jsonrpc": "2.0", "id": 1, "error": {"code": 1, "message": "?"}}))
+        exchange.event(encode({"jsonrpc": "2.0", "method": "notifications/x"}))
+        exchange.finish()
+
+    async def play(stage: Scene) -> None:
+        stage.server.script("tools/call", answer_twice)
+        call = asyncio.ensure_future(stage.channel.send(CALL))
+        await until(lambda: bool(stage.delivered))
+        again.set()
+        await call
+        assert [one.method or one.is_error for one in stage.delivered] == [False, "notifications/x"]
 
     scene(play)
