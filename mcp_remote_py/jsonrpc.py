@@ -277,7 +277,12 @@ class Message:
             return make_result(self.raw_id, result)
         members["id"] = msgspec.Raw(self.raw_id or b"null")
         members["result"] = msgspec.Raw(encode(result))
-        made = Message(self.kind, (encode(members),), raw_id=self.raw_id, payload=result)
+        made = Message(
+            *(self.kind, (encode(members),)),
+            raw_id=self.raw_id,
+            payload=result,
+            is_proper=self.is_proper,
+        )
         made._names = list(members)
         return made
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from mcp_remote_py.bounds import LONG_BYTES
@@ -71,6 +72,13 @@ def test_a_message_that_a_host_reads_stays_as_it_is(raw: bytes) -> None:
 def test_our_own_messages_are_as_they_should_be() -> None:
     made = make_request(b"1", "a"), make_notification("a", b"{}"), make_result(b"1", b"{}")
     assert all(one.is_proper for one in made)
+
+
+@pytest.mark.promise("R1")
+def test_another_result_in_a_message_that_a_host_drops_does_not_mend_it() -> None:
+    answer = parse_message(b'{"id":7,"result":{"tools":[]},"error":null}')
+    other = answer.with_result({"tools": msgspec.Raw(b"[1]")})
+    assert mend_answer(other).raw == b'{"jsonrpc":"2.0","id":7,"result":{"tools":[1]}}'
 
 
 @pytest.mark.promise("R8")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from mcp_remote_py.bounds import MAX_SERVER_ID_BYTES, MAX_SERVER_REQUESTS, Tally
 from mcp_remote_py.channel import (
@@ -104,6 +104,8 @@ class Relay:
         self._telling = asyncio.Semaphore(MAX_TELLING)
         self._running = 0
         self._queue: deque[Asked] = deque()
+        self._served: dict[Hashable, Asked] = {}
+        """By its id, what is at work for a request, also once that is answered."""
         self._over = ""
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._server = server = connect(self._from_server, lambda: self._recovery.lose())
@@ -236,6 +238,10 @@ class Relay:
 
     def _start(self, asked: Asked) -> None:
         self._running += 1
+        key = asked.message.key
+        if (before := self._served.get(key)) is not None:
+            before.cancel()  # it is answered; a second answer to it is not for this one
+        self._served[key] = asked
         self._tasks.spawn(self._serve(asked), WORK)
 
     async def _serve(self, asked: Asked) -> None:
@@ -261,14 +267,19 @@ class Relay:
             logger.exception("A fault of mcp-remote-py while serving %s", message)
             self._asked.fail(asked, _own_fault(error))
         finally:
-            self._running -= 1
-            self._asked.close(asked)
-            asked.settle(None)
+            self._end(asked)
             await self._host.drain()
             while self._queue and self._running < MAX_IN_FLIGHT:
                 waiting = self._queue.popleft()
                 if self._asked.is_open(waiting):
                     self._start(waiting)
+
+    def _end(self, asked: Asked) -> None:
+        self._running -= 1
+        if self._served.get(asked.message.key) is asked:
+            del self._served[asked.message.key]
+        self._asked.close(asked)
+        asked.settle(None)
 
     async def _tell(self, message: Message) -> None:
         """Sends a message that is not answered; a failure is logged."""

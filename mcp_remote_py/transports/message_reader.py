@@ -61,7 +61,6 @@ class MessageStream(EventDecoder):
         messages: how many it has brought.
         responses: how many of them answer something.
         odd: the first response that can only be for the request.
-        is_answered: the answer has come. Another one is not for a later request with that id.
         look: sees an answer before it is delivered, and may raise what it stands for.
         said: the words of the last event that is named an error, and is no message.
     """
@@ -69,7 +68,6 @@ class MessageStream(EventDecoder):
     messages = 0
     responses = 0
     odd: Message | None = None
-    is_answered = False
     look: Callable[[Message], None] | None = None
     said = b""
 
@@ -106,9 +104,10 @@ class MessageReader:
         self._expected[request.key] = expected
         return expected
 
-    def forget(self, request: Message) -> None:
+    def forget(self, request: Message, expected: asyncio.Future[None]) -> None:
         """Nobody waits for its answer any more."""
-        self._expected.pop(request.key, None)
+        if self._expected.get(request.key) is expected:
+            del self._expected[request.key]  # else the host has used its id again
 
     def begin(
         self, last_event_id: bytes | None = None, retry: float | None = None
@@ -266,10 +265,6 @@ class MessageReader:
             if request is not None:
                 read.related = request.key
                 answered = is_response and read.key == request.key
-                if answered and stream.is_answered:
-                    logger.debug("The server answered a request again: %s", request)
-                    return True
-                stream.is_answered = stream.is_answered or answered
                 if is_response and not answered and is_same_id(read, request):
                     stream.odd = stream.odd or read
                     return False

@@ -158,7 +158,7 @@ class StreamableChannel:
             await self._take(response, message, request, session, late)
         finally:
             if request is not None and late is not None:
-                self._reader.forget(request)
+                self._reader.forget(request, late)
 
     async def _take(
         self,

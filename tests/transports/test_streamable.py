@@ -1174,26 +1174,3 @@ def test_words_of_an_event_that_is_named_an_error_are_quoted() -> None:
         assert caught.value.hint.startswith("These are the server's own words")
 
     scene(play)
-
-
-@pytest.mark.promise("R1")
-def test_second_answer_is_not_for_a_later_request_with_that_id() -> None:
-    again = threading.Event()
-
-    def answer_twice(exchange: Exchange) -> None:
-        exchange.stream()
-        exchange.event(ANSWER)
-        assert exchange.wait(again)
-        exchange.event(encode({"jsonrpc": "2.0", "id": 1, "error": {"code": 1, "message": "?"}}))
-        exchange.event(encode({"jsonrpc": "2.0", "method": "notifications/x"}))
-        exchange.finish()
-
-    async def play(stage: Scene) -> None:
-        stage.server.script("tools/call", answer_twice)
-        call = asyncio.ensure_future(stage.channel.send(CALL))
-        await until(lambda: bool(stage.delivered))
-        again.set()
-        await call
-        assert [one.method or one.is_error for one in stage.delivered] == [False, "notifications/x"]
-
-    scene(play)
