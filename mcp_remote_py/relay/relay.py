@@ -54,8 +54,9 @@ CANCEL_PATIENCE = 5.0
 MAX_IN_FLIGHT = 200
 """Requests under way at once; more wait their turn. macOS gives a process 256 files."""
 
-MAX_TELLING = 40
-"""Notifications and answers of the host that are on their way at once, beside those requests."""
+MAX_TELLING = 20
+"""Notifications of the host that are on their way at once, beside those requests; and as many of
+its answers: a server that never answers notifications may ask, and wait for what it asked."""
 
 GRACE = 0.8
 """Seconds calls in flight get to finish after the host closed stdin."""
@@ -102,6 +103,7 @@ class Relay:
         self._unasked = Tally()
         self._dropped = Tally()
         self._telling = asyncio.Semaphore(MAX_TELLING)
+        self._answering = asyncio.Semaphore(MAX_TELLING)
         self._running = 0
         self._queue: deque[Asked] = deque()
         self._served: dict[Hashable, Asked] = {}
@@ -177,7 +179,7 @@ class Relay:
             if self._asked_by_server.close(message.key) is None:
                 logger.debug("The host answered a request that is not open: %s", message)
                 return
-            self._tasks.spawn(self._tell_in_turn(message), WORK)
+            self._tasks.spawn(self._tell_in_turn(message, self._answering), WORK)
         elif message.method == "notifications/cancelled":
             self._take_cancellation(message)
         elif message.method == INITIALIZED:
@@ -186,7 +188,7 @@ class Relay:
             handshake = self._end_handshake(message, self._recovery.handshake)
             self._recovery.handshake = self._tasks.spawn(handshake, WORK)
         else:
-            self._tasks.spawn(self._tell_in_turn(message), WORK)
+            self._tasks.spawn(self._tell_in_turn(message, self._telling), WORK)
 
     def _take_request(self, message: Message) -> None:
         asked = Asked(message)
@@ -287,9 +289,9 @@ class Relay:
         if failure is not None:
             logger.warning("Not delivered: %s. %s", message, failure.sentence())
 
-    async def _tell_in_turn(self, message: Message) -> None:
+    async def _tell_in_turn(self, message: Message, turns: asyncio.Semaphore) -> None:
         """The same for what there may be any number of: each takes a connection."""
-        async with self._telling:
+        async with turns:
             await self._tell(message)
 
     # ------------------------------------------------------------------ from the server
