@@ -8,7 +8,7 @@ keep their bytes. Pure. Must not know the meaning of any method, eras or HTTP.
 from __future__ import annotations
 
 import enum
-from collections.abc import Hashable
+from collections.abc import Container, Hashable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -379,6 +379,21 @@ def readdress(response: Message, raw_id: bytes) -> Message:
     return Message(
         Kind.RESPONSE, pieces, raw_id=raw_id, payload=payload, is_error=response.is_error
     )
+
+
+def find_asked(response: Message, asked: Container[Hashable]) -> Message:
+    """A response as that to what was `asked`, by ids: its own, or the same of the other type.
+
+    Some servers make strings of numbers. As it is where neither was asked.
+    """
+    key = response.key
+    if key in asked or not isinstance(key, str | int):
+        return response
+    other: Hashable = str(key)
+    if isinstance(key, str):
+        is_number = len(key) < 20 and key.isascii() and key.isdigit() and str(int(key)) == key
+        other = int(key) if is_number else None
+    return response if other not in asked else readdress(response, encode(other))
 
 
 def is_same_id(response: Message, request: Message) -> bool:

@@ -20,6 +20,7 @@ from mcp_remote_py.jsonrpc import (
     SHORT_BYTES,
     Kind,
     Message,
+    find_asked,
     make_error,
     make_notification,
     make_request,
@@ -854,3 +855,29 @@ def test_another_result_leaves_all_other_members(line: str, size: int) -> None:
     assert json.loads(changed.raw) == {**json.loads(text), "result": {"z": 1.0}}
     assert changed.names() == list(json.loads(text))
     assert b"1.0" in changed.raw
+
+
+@pytest.mark.report("T6")
+@pytest.mark.parametrize(
+    ("said", "asked", "found"),
+    [
+        (b'"7"', {7}, b"7"),
+        (b"7", {"7"}, b'"7"'),
+        (b'"7"', {7, "7"}, b'"7"'),
+        (b"7", {7, "7"}, b"7"),
+        (b'"07"', {7}, b'"07"'),
+        ('"\u0667"'.encode(), {7}, '"\u0667"'.encode()),
+        (b'"7.0"', {7}, b'"7.0"'),
+        (b'"%b"' % (b"9" * 5000), {7}, b'"%b"' % (b"9" * 5000)),
+        (b"null", {None, "None"}, b"null"),
+        (b'"8"', {7}, b'"8"'),
+        (b"1.5", {"1.5"}, b"1.5"),
+    ],
+)
+def test_a_response_is_found_whose_id_has_lost_its_type(
+    said: bytes, asked: set[object], found: bytes
+) -> None:
+    response = parse_message(b'{"jsonrpc":"2.0","id":%b,"result":{"v":1.0}}' % said)
+    same = find_asked(response, asked)
+    assert same.raw == b'{"jsonrpc":"2.0","id":%b,"result":{"v":1.0}}' % found
+    assert (same is response) is (said == found)

@@ -26,7 +26,7 @@ from mcp_remote_py.errors import (
     Unusable,
     WrongEra,
 )
-from mcp_remote_py.jsonrpc import Kind, Message
+from mcp_remote_py.jsonrpc import Kind, Message, find_asked
 from mcp_remote_py.net.faults import Silence
 from mcp_remote_py.net.mapping import find_cause
 from mcp_remote_py.parsing import parse_message, read_messages
@@ -34,7 +34,7 @@ from mcp_remote_py.redact import mask_url
 from mcp_remote_py.transports.body_types import EVENT_STREAM, PAGE
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.exchange_log import log_sent
-from mcp_remote_py.transports.message_reader import find_response
+from mcp_remote_py.transports.message_reader import find_response, is_whole
 from mcp_remote_py.transports.redirects import MAX_PLACE_LENGTH, keep_secure
 from mcp_remote_py.transports.refusal import (
     choose_said,
@@ -163,7 +163,7 @@ class LegacySseChannel:
                 if answer is None:
                     raise error
                 return answer
-            body = await response.read(self._max)
+            body = await response.read(self._max, is_whole)
             return None if request is None else await self._find_answer(response, body, request)
         finally:
             await response.aclose()
@@ -274,7 +274,7 @@ class LegacySseChannel:
     def _answers(self, data: bytes) -> bool:
         """Whether an event of another name has an answer that somebody waits for."""
         found = find_response(data)
-        return found is not None and found.key in self._waiting
+        return found is not None and find_asked(found, self._waiting).key in self._waiting
 
     async def _take(self, response: Response, event: Event) -> None:
         try:
@@ -285,6 +285,8 @@ class LegacySseChannel:
                 if isinstance(message, InvalidMessage):
                     self._note_broken(message)
                     continue
+                if message.kind is Kind.RESPONSE:
+                    message = find_asked(message, self._waiting)
                 self._deliver(message)
                 if message.kind is Kind.RESPONSE:
                     answered = self._waiting.get(message.key)

@@ -21,7 +21,14 @@ from mcp_remote_py.errors import (
     Unusable,
     excerpt,
 )
-from mcp_remote_py.jsonrpc import Kind, Message, is_object, is_same_id, readdress
+from mcp_remote_py.jsonrpc import (
+    Kind,
+    Message,
+    find_asked,
+    is_object,
+    is_same_id,
+    readdress,
+)
 from mcp_remote_py.parsing import parse_short, read_messages
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import mask_url
@@ -127,7 +134,7 @@ class MessageReader:
             Interrupted: it broke off, or what names a `request` with an effect cannot be read.
             ExchangeError: there are none.
         """
-        body = await response.read(self._max, _is_whole)
+        body = await response.read(self._max, is_whole)
         if may_be_late and says_nothing(body):
             return []
         if not body:
@@ -275,6 +282,8 @@ class MessageReader:
 
     def _hand_over(self, message: Readable) -> None:
         if isinstance(message, Message):
+            if self._expected and message.kind is Kind.RESPONSE:
+                message = find_asked(message, self._expected)
             self._deliver(message)
             if self._expected and message.kind is Kind.RESPONSE:
                 expected = self._expected.get(message.key)
@@ -285,7 +294,7 @@ class MessageReader:
             logger.warning("The server sent something that is not a message%s: %s", times, cause)
 
 
-def _is_whole(body: bytes) -> Generator[None, None, bool]:
+def is_whole(body: bytes) -> Generator[None, None, bool]:
     """Whether a body that broke off is JSON to its end: no part of an object or array is one."""
     if not body.endswith((b"}", b"]")):
         return False

@@ -437,6 +437,7 @@ def accept_only(exchange: Exchange) -> None:
 
 
 ANSWER = encode({"jsonrpc": "2.0", "id": 1, "result": {"late": True}})
+ANSWER_TO_TEXT = encode({"jsonrpc": "2.0", "id": "1", "result": {"late": True}})
 
 
 @pytest.mark.report("T3")
@@ -459,14 +460,15 @@ ANSWER = encode({"jsonrpc": "2.0", "id": 1, "result": {"late": True}})
     ],
 )
 @pytest.mark.parametrize("first", [False, True], ids=["later", "before the POST is answered"])
+@pytest.mark.parametrize("answer", [ANSWER, ANSWER_TO_TEXT], ids=["its id", "id as a string"])
 def test_an_answer_that_comes_on_the_listening_stream_is_waited_for(
-    accept: Callable[[Exchange], None], first: bool
+    accept: Callable[[Exchange], None], first: bool, answer: bytes
 ) -> None:
     accepted = threading.Event()
 
     def hold(exchange: Exchange) -> None:
         if first:
-            exchange.server.push(ANSWER)
+            exchange.server.push(answer)
             assert accepted.wait(5)
         accept(exchange)
 
@@ -482,7 +484,7 @@ def test_an_answer_that_comes_on_the_listening_stream_is_waited_for(
         else:
             await stage.channel.send(parse_message(encode_request(2, "other")))
             assert not call.done()
-            stage.server.push(ANSWER)
+            stage.server.push(answer)
         await call
         assert [one.key for one in stage.delivered].count(1) == 1
 
