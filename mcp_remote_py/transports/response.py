@@ -248,12 +248,14 @@ class Response:
                 except Interrupted as error:
                     if is_whole is None:
                         raise
-                    piece, broken = None, error
+                    # Without its trace, which would keep all that is here.
+                    piece, broken = None, error.with_traceback(None)
             self._share.complete()
             body.cut_blanks()
             whole = body.take()
             if broken is not None and is_whole is not None:
                 if not await self.work_at(is_whole(whole)):
+                    del whole
                     raise broken
                 logger.debug("Behind its answer, a body did not end as it should: %s", broken.cause)
             return whole
