@@ -8,8 +8,7 @@ keep their bytes. Pure. Must not know the meaning of any method, eras or HTTP.
 from __future__ import annotations
 
 import enum
-import re
-from collections.abc import Hashable
+from collections.abc import Container, Hashable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,11 +21,9 @@ from mcp_remote_py.bounds import (
     has_few_parts,
 )
 from mcp_remote_py.errors import (
-    EVIDENCE_BYTES,
     ExchangeError,
     InvalidMessage,
     one_line,
-    shorten,
 )
 from mcp_remote_py.json_text import (
     Members,
@@ -35,7 +32,6 @@ from mcp_remote_py.json_text import (
     read_members,
     read_names,
     read_scalar,
-    read_text,
     spell_members,
     spell_text,
 )
@@ -109,6 +105,7 @@ class Message:
         key: the id as a value for matching (`1` and `1.0` are one id), None for a
             notification and for the id `null`.
         is_error: a response that carries `error` (`null` beside a result is not one).
+        is_proper: has the members of its kind and no others of JSON-RPC 2.0: see `mending`.
         pieces: its exact bytes, one line without line end, valid UTF-8. One that is made here of
             long members is not copied together: it has several.
         payload: the bytes of its `params`, `result` or `error`, or those of its members where it is
@@ -123,8 +120,9 @@ class Message:
     """
 
     __slots__ = (
-        *("_is_long", "_members", "_names", "_origin", "_shape", "era_mark", "is_error", "key"),
-        *("kind", "method", "payload", "pieces", "raw_id", "refusal", "related"),
+        *("_is_long", "_members", "_names", "_origin", "_shape", "era_mark", "is_error"),
+        *("is_proper", "key", "kind", "method", "payload", "pieces", "raw_id", "refusal"),
+        "related",
     )
 
     def __init__(
@@ -136,6 +134,7 @@ class Message:
         method: str = "",
         payload: msgspec.Raw | Tree | None = None,
         is_error: bool = False,
+        is_proper: bool = True,
         shape: Shape | None = None,
         origin: Message | None = None,
     ) -> None:
@@ -145,6 +144,7 @@ class Message:
         self.key = decode_id(raw_id) if raw_id else None
         self.method = method
         self.is_error = is_error
+        self.is_proper = is_proper
         self.related: Hashable = None
         self.refusal: ExchangeError | None = None
         self.era_mark: object = None
@@ -277,7 +277,12 @@ class Message:
             return make_result(self.raw_id, result)
         members["id"] = msgspec.Raw(self.raw_id or b"null")
         members["result"] = msgspec.Raw(encode(result))
-        made = Message(self.kind, (encode(members),), raw_id=self.raw_id, payload=result)
+        made = Message(
+            *(self.kind, (encode(members),)),
+            raw_id=self.raw_id,
+            payload=result,
+            is_proper=self.is_proper,
+        )
         made._names = list(members)
         return made
 
@@ -376,6 +381,21 @@ def readdress(response: Message, raw_id: bytes) -> Message:
     )
 
 
+def find_asked(response: Message, asked: Container[Hashable]) -> Message:
+    """A response as that to what was `asked`, by ids: its own, or the same of the other type.
+
+    Some servers make strings of numbers. As it is where neither was asked.
+    """
+    key = response.key
+    if key in asked or not isinstance(key, str | int):
+        return response
+    other: Hashable = str(key)
+    if isinstance(key, str):
+        is_number = len(key) < 20 and key.isascii() and key.isdigit() and str(int(key)) == key
+        other = int(key) if is_number else None
+    return response if other not in asked else readdress(response, encode(other))
+
+
 def is_same_id(response: Message, request: Message) -> bool:
     """Whether a response may have lost the type of its id on the way, or all of it."""
     one, other = response.key, request.key
@@ -384,29 +404,9 @@ def is_same_id(response: Message, request: Message) -> bool:
     )
 
 
-def mend_error(answer: Message) -> Message:
-    """The answer with an error that a host can read; nearly every one is as it was.
-
-    JSON-RPC 2.0 §5.1 has an integer `code` and a `message` in it. What is there instead becomes the
-    words of the message, and a code that is missing that of an internal error.
-    """
-    is_members = is_object(answer.payload)
-    members = answer.known_members
-    if members is None and is_members:
-        return answer  # it has too many to look at
-    members = members or {}
-    code, words = (_begin(members.get(name)) for name in ("code", "message"))
-    has_code = re.fullmatch(rb"-?\d+(?:\.0+)?", code) is not None
-    if has_code and words.startswith(b'"'):
-        return answer
-    text = _speak(words if is_members else answer.error[:EVIDENCE_BYTES])
-    if code and not has_code:
-        text = f"{text} ({_speak(code)})".strip()
-    mended = {
-        "code": msgspec.Raw(code if has_code else b"%d" % INTERNAL_ERROR),
-        "message": msgspec.Raw(encode(text or "The server's error does not have a message.")),
-    }
-    return pass_error(answer.raw_id, {**members, **mended})
+def is_null(value: bytes | msgspec.Raw) -> bool:
+    """Whether a JSON value is `null`."""
+    return bytes(memoryview(value)[:5]) == b"null"
 
 
 def is_object(payload: msgspec.Raw | Tree | None) -> bool:
@@ -414,25 +414,6 @@ def is_object(payload: msgspec.Raw | Tree | None) -> bool:
     return not isinstance(payload, msgspec.Raw | None) or (
         payload is not None and bytes(memoryview(payload)[:1]) == b"{"
     )
-
-
-def _begin(value: msgspec.Raw | None) -> bytes:
-    """Of a value that may be long, as much as anybody looks at."""
-    return b"" if value is None else bytes(memoryview(value)[:EVIDENCE_BYTES])
-
-
-def _speak(text: bytes) -> str:
-    """The words of a JSON text for a person: of a string its own, else as it is written."""
-    if text in (b"", b"null"):
-        return ""
-    own = read_text(msgspec.Raw(text)) if text.startswith(b'"') and text.endswith(b'"') else ""
-    return shorten(own or text.decode("utf-8", "replace"))
-
-
-def reword_error(answer: Message, text: str) -> Message:
-    """An error answer with another message; its code and other members stay."""
-    message = msgspec.Raw(encode(one_line(text)))
-    return pass_error(answer.raw_id, {**answer.members, "message": message})
 
 
 def _spell(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import msgspec
 
 from mcp_remote_py.bounds import LONG_BYTES, MAX_KEPT_TOOLS
-from mcp_remote_py.json_text import UNREADABLE, read_string, read_text
+from mcp_remote_py.json_text import UNREADABLE, read_members, read_string, read_text
 from mcp_remote_py.jsonrpc import Message, make_notification
 from mcp_remote_py.patterns import lazy_pattern
 
@@ -132,6 +132,14 @@ def _announces_tools(answer: Message) -> bool:
     except UNREADABLE:
         return False
     return tools is not None and bytes(tools.listChanged) == b"true"
+
+
+def host_name(initialize: Message) -> str:
+    """The name by which programs know the host, "" where it gives none."""
+    host = initialize.members.get("clientInfo", b"")
+    if memoryview(host).nbytes > LONG_BYTES:
+        return ""
+    return read_text((read_members(host) or {}).get("name"))
 
 
 def is_first_page(request: Message) -> bool:

@@ -25,7 +25,15 @@ from mcp_remote_py.bounds import (
 )
 from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.json_text import UNREADABLE, decode_mended, mend_surrogates
-from mcp_remote_py.jsonrpc import INVALID_REQUEST, PARSE_ERROR, Kind, Message, Shape, count_bytes
+from mcp_remote_py.jsonrpc import (
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    Kind,
+    Message,
+    Shape,
+    count_bytes,
+    is_null,
+)
 
 if TYPE_CHECKING:
     from mcp_remote_py import survey
@@ -46,6 +54,7 @@ _Given = msgspec.Raw | msgspec.UnsetType
 
 
 class _Fields(msgspec.Struct):
+    jsonrpc: _Given = msgspec.UNSET
     id: _Given = msgspec.UNSET
     method: _Given = msgspec.UNSET
     params: _Given = msgspec.UNSET
@@ -203,17 +212,29 @@ def _make_message(raw: bytes, fields: _Fields, shape: Shape | None = None) -> Me
             text = f"An id must not be longer than {MAX_ID_BYTES} bytes."
             raise InvalidMessage(text, code=INVALID_REQUEST)
         raw_id = bytes(fields.id)
-    if fields.method is not msgspec.UNSET:
+    is_answer = fields.result is not msgspec.UNSET or fields.error is not msgspec.UNSET
+    is_proper = fields.jsonrpc is not msgspec.UNSET and (
+        bytes(memoryview(fields.jsonrpc)[:6]) == b'"2.0"'
+    )
+    if fields.method is not msgspec.UNSET and not (is_answer and _is_nothing(fields.method)):
         method = _read_method(fields.method, raw_id)
         kind = Kind.REQUEST if raw_id else Kind.NOTIFICATION
         params = None if fields.params is msgspec.UNSET else fields.params
-        message = Message(kind, (raw,), raw_id=raw_id, method=method, payload=params, shape=shape)
+        message = Message(
+            kind,
+            (raw,),
+            raw_id=raw_id,
+            method=method,
+            payload=params,
+            is_proper=is_proper and not is_answer and not (params and is_null(params)),
+            shape=shape,
+        )
         if kind is Kind.REQUEST and message.key is None:
             raise InvalidMessage("A request must not have the id null.", code=INVALID_REQUEST)
         return message
     # `"error": null` beside a result is how JSON-RPC 1.0 says that there is none.
     is_error = fields.error is not msgspec.UNSET and (
-        fields.result is msgspec.UNSET or bytes(memoryview(fields.error)[:5]) != b"null"
+        fields.result is msgspec.UNSET or not is_null(fields.error)
     )
     payload = fields.error if is_error else fields.result
     if payload is msgspec.UNSET:
@@ -222,9 +243,21 @@ def _make_message(raw: bytes, fields: _Fields, shape: Shape | None = None) -> Me
             code=INVALID_REQUEST,
             raw_id=raw_id or None,
         )
+    has_both = fields.result is not msgspec.UNSET and fields.error is not msgspec.UNSET
     return Message(
-        Kind.RESPONSE, (raw,), raw_id=raw_id, payload=payload, is_error=is_error, shape=shape
+        Kind.RESPONSE,
+        (raw,),
+        raw_id=raw_id,
+        payload=payload,
+        is_error=is_error,
+        is_proper=is_proper and not has_both and fields.method is msgspec.UNSET,
+        shape=shape,
     )
+
+
+def _is_nothing(method: msgspec.Raw) -> bool:
+    """Whether this is how a type that all messages share says that there is no method."""
+    return bytes(memoryview(method)[:5]) in (b'""', b"null")
 
 
 def _read_method(raw: msgspec.Raw, raw_id: bytes) -> str:

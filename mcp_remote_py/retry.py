@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from math import inf
 
 from mcp_remote_py.errors import (
     ExchangeError,
@@ -96,6 +97,46 @@ REQUEST_PATIENCE = 15.0
 INITIALIZE_PATIENCE = 25.0
 """Seconds from the first attempt until a server that cannot be reached is reported. Hosts give
 `initialize` 30 to 60 s (field note 5) and ordinary calls about as long."""
+
+
+class HostPatience(Value, frozen=True):
+    """How long a host waits for the answer to `initialize`, where nobody has set it there."""
+
+    name: str
+    """`name` of the `clientInfo` that it sends."""
+    seconds: float
+    source: Source
+
+
+HOST_PATIENCES = (
+    HostPatience(
+        "claude-code",
+        30.0,
+        Source("Claude Code 2.1, unless MCP_TIMEOUT says otherwise", "field note 5"),
+    ),
+    HostPatience(
+        "inspector-cli",
+        30.0,
+        Source("The command line of MCP's Inspector 2.12", "measured: docs/hosts.md"),
+    ),
+    HostPatience(
+        "continue-client",
+        20.0,
+        Source("Continue", "DEFAULT_MCP_TIMEOUT of its core/context/mcp/MCPConnection.ts"),
+    ),
+)
+"""Those known to give up before the default of `--initialize-timeout` is over. Not here are hosts
+whose patience is a member of the entry that `install` writes (Codex, OpenCode): 60 s there."""
+
+SHARE_OF_PATIENCE = 2 / 3
+"""The process has to start in that time, too, and the answer to come back."""
+
+
+def initialize_wait(host: str) -> float:
+    """Seconds after which the `initialize` of the host of this name has to have an answer."""
+    patience = next((one.seconds for one in HOST_PATIENCES if one.name == host), inf)
+    return patience * SHARE_OF_PATIENCE
+
 
 STRANGER_PATIENCE = 5.0
 """The same where that server was never reached: then it most likely is the URL, or the proxy, and a

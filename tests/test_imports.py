@@ -34,7 +34,7 @@ RARE = {
     *(f"mcp_remote_py.cli.{name}" for name in ("help", "mistakes", "read_sign_in", "read_stored")),
     *(f"mcp_remote_py.cli.{name}" for name in ("completion", "questions", "streams")),
     "mcp_remote_py.settings.sign_in_words",
-    *("mcp_remote_py.bridge.merging", "mcp_remote_py.merged_list"),
+    *("mcp_remote_py.bridge.merging", "mcp_remote_py.merged_list", "mcp_remote_py.mending"),
     *("mcp_remote_py.bridge.conversations", "mcp_remote_py.bridge.listening"),
     *("mcp_remote_py.eras.conversation", "mcp_remote_py.net.proxy_refusals"),
     *(f"mcp_remote_py.transports.{name}" for name in ("legacy_sse", "pages", "refusal")),

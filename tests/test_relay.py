@@ -323,6 +323,65 @@ def test_line_above_the_cap_is_answered(head: bytes, tail: bytes, request_id: ob
     scene(play)
 
 
+@pytest.mark.promise("R1", "R6")
+def test_second_answer_is_not_for_a_later_request_with_that_id() -> None:
+    """Hosts may use an id again; an exchange may go on behind its answer, on another stream."""
+
+    async def play(stage: Scene) -> None:
+        later = asyncio.Event()
+
+        async def answer_twice(server: FakeServerChannel, message: Message) -> None:
+            server.say(b'{"jsonrpc":"2.0","id":7,"result":{"of":"first"}}')
+            await later.wait()
+            server.say(b'{"jsonrpc":"2.0","id":7,"result":{"of":"first, again"}}')
+
+        async def answer_late(server: FakeServerChannel, message: Message) -> None:
+            later.set()
+            await settle()
+            server.say(b'{"jsonrpc":"2.0","id":7,"result":{"of":"second"}}')
+
+        stage.server.script("tools/call", answer_twice, answer_late)
+        for of in ("first", "second"):
+            stage.host.lines.clear()
+            stage.host.request(7, "tools/call")
+            await settle()
+            await settle()
+            assert stage.host.answer(7)["result"] == {"of": of}
+
+    scene(play)
+
+
+@pytest.mark.promise("R1", "R3")
+@pytest.mark.report("T6")
+def test_what_a_host_drops_is_mended_on_its_way() -> None:
+    said = [
+        b'{"method":"notifications/message","params":{"level":"info","data":1.0}}',
+        b'{"jsonrpc":"2.0","id":"s","method":"ping","params":null,"result":null,"error":null}',
+        b'{"jsonrpc":"2.0","id":7,"method":"","params":null,"result":{"v":1.0},"error":null}',
+    ]
+    heard = [
+        b'{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1.0}}',
+        b'{"jsonrpc":"2.0","id":"s","method":"ping"}',
+        b'{"jsonrpc":"2.0","id":7,"result":{"v":1.0}}',
+    ]
+
+    async def play(stage: Scene) -> None:
+        async def behaviour(server: FakeServerChannel, message: Message) -> None:
+            for line in said:
+                server.say(line)
+
+        stage.server.script("x", behaviour)
+        await stage.ask(7, "x")
+        assert stage.host.lines == heard
+        line = b'{"id":8,"error":"theirs","jsonrpc":"1.0"}'
+        stage.server.always("x", fail(lambda: Unusable("HTTP 400", status=400, body=line)))
+        answer = await stage.call(8, "x")
+        error = {"code": -32603, "message": "theirs"}
+        assert answer == {"jsonrpc": "2.0", "id": 8, "error": error}
+
+    scene(play)
+
+
 @pytest.mark.promise("R2", "R3")
 def test_both_directions_pass_byte_for_byte() -> None:
     lines = [

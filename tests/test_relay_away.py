@@ -64,12 +64,14 @@ class Away(Scene):
         known: ServerSnapshot | None = None,
         patience: float | None = PATIENCE,
         sign_in: bool = False,
+        fits_host: bool = False,
     ) -> None:
         self.memory = FakeSignInWatch("", KNOWN if known is None else known)
         super().__init__(
             memory=self.memory,
             sign_in=self.memory if sign_in else None,
             initialize_timeout=patience,
+            fits_host=fits_host,
         )
         self.server.always("", behaviour or fail(gone))
 
@@ -393,6 +395,22 @@ def test_what_a_server_says_is_kept_without_a_sign_in() -> None:
         assert one.memory.recalls == 0
 
     away(play)
+
+
+# A host that gives up sooner than others
+
+
+@pytest.mark.promise("A6", "R1")
+def test_host_that_gives_up_sooner_is_answered_in_its_time() -> None:
+    async def play(one: Away) -> None:
+        host = INITIALIZE | {"clientInfo": {"name": "continue-client", "version": "1"}}
+        one.host.request("init", "initialize", host)
+        await one.clock.advance(13)
+        assert not one.host.lines
+        await one.clock.advance(1)
+        assert one.host.lines == [b'{"jsonrpc":"2.0","id":"init","result":%b}' % KNOWN.initialize]
+
+    away(play, fits_host=True)
 
 
 # A host of 2026-07-28

@@ -54,7 +54,8 @@ class Stage(Scene):
     def __init__(
         self, watch: FakeSignInWatch, first: Sequence[Behaviour] | None = None, **options: Any
     ) -> None:
-        super().__init__(sign_in=watch, memory=watch, initialize_timeout=PATIENCE, **options)
+        patience = options.pop("patience", PATIENCE)
+        super().__init__(sign_in=watch, memory=watch, initialize_timeout=patience, **options)
         self.watch = watch
         self.signed_in = asyncio.Event()
         behaviours = [when(self.signed_in)] if first is None else first
@@ -121,6 +122,45 @@ def test_initialize_is_answered_in_time_and_only_once() -> None:
         ]
 
     stage(play)
+
+
+CLAUDE_CODE: Json = {"name": "claude-code", "title": "Claude Code", "version": "2.1.197"}
+
+
+@pytest.mark.promise("A6", "R1")
+@pytest.mark.parametrize(
+    ("host", "options", "seconds"),
+    [
+        (CLAUDE_CODE, {"fits_host": True}, 20),
+        (CLAUDE_CODE, {}, PATIENCE),  # a person has said how long
+        ({"name": "claude-ai", "version": "1"}, {"fits_host": True}, PATIENCE),
+        ({"name": "test", "title": "claude-code", "version": "1"}, {"fits_host": True}, PATIENCE),
+        ({"name": ["claude-code"]}, {"fits_host": True}, PATIENCE),
+        ("claude-code", {"fits_host": True}, PATIENCE),
+    ],
+    ids=["gives up after 30 s", "option", "another", "title", "no name", "no object"],
+)
+def test_host_that_gives_up_sooner_is_answered_in_its_time(
+    host: Json | str, options: Json, seconds: float
+) -> None:
+    async def play(one: Stage) -> None:
+        one.host.request("init", "initialize", INITIALIZE | {"clientInfo": host})
+        await one.clock.advance(seconds - 1)
+        assert not one.host.lines
+        await one.clock.advance(1)
+        assert LINK in one.host.answer("init")["result"]["instructions"]
+
+    stage(play, **options)
+
+
+@pytest.mark.promise("A6")
+def test_shorter_wait_of_an_option_is_kept_for_a_host_that_gives_up_sooner() -> None:
+    async def play(one: Stage) -> None:
+        one.host.request("init", "initialize", INITIALIZE | {"clientInfo": CLAUDE_CODE})
+        await one.clock.advance(5)
+        assert LINK in one.host.answer("init")["result"]["instructions"]
+
+    stage(play, patience=5)
 
 
 @pytest.mark.promise("A6")

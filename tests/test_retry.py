@@ -6,6 +6,7 @@ Time is a number that the tests move, luck one of the extremes of a random sourc
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Callable, Iterator
 
@@ -26,6 +27,7 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.retry import (
     CONNECT_STEPS,
     HARMLESS_METHODS,
+    HOST_PATIENCES,
     INITIALIZE_PATIENCE,
     MAX_REPEATS,
     POLL_STEPS,
@@ -42,8 +44,10 @@ from mcp_remote_py.retry import (
     Attempts,
     Rule,
     Steps,
+    initialize_wait,
     means_absence,
 )
+from mcp_remote_py.settings.commands import DEFAULT_INITIALIZE_TIMEOUT
 
 LUCK = [0.0, 0.5, 0.999999]
 """The extremes of a source that is uniform in [0, 1), and its middle."""
@@ -247,6 +251,21 @@ def test_what_may_have_been_executed_is_repeated_only_where_that_is_harmless() -
     assert refused == {(s, invited) for s in SAFE_STATUS for invited in (True, False)} | {
         (503, True)
     }
+
+
+@pytest.mark.promise("A6")
+def test_known_hosts_are_answered_before_they_give_up() -> None:
+    waits = {one.name: initialize_wait(one.name) for one in HOST_PATIENCES}
+    assert waits == {
+        "claude-code": pytest.approx(20),
+        "inspector-cli": pytest.approx(20),
+        "continue-client": pytest.approx(13.3, abs=0.1),
+    }
+    for one in HOST_PATIENCES:
+        assert waits[one.name] < one.seconds < DEFAULT_INITIALIZE_TIMEOUT
+        assert one.source.who
+        assert one.source.where
+    assert initialize_wait("claude-ai") == initialize_wait("") == math.inf
 
 
 def test_every_rule_says_why() -> None:

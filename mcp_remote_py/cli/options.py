@@ -403,7 +403,8 @@ ALL_OPTIONS = (
         "--initialize-timeout",
         "SECONDS",
         "Longest time that the host's first request waits for a sign-in, or for a server that"
-        f" worked before and is silent (default {DEFAULT_INITIALIZE_TIMEOUT:g}; 0 means no limit)."
+        f" worked before and is silent (default {DEFAULT_INITIALIZE_TIMEOUT:g}, less for a host"
+        " known to give up sooner; 0 means no limit)."
         " Then it is answered in the server's place, and the sign-in goes on.",
         SIGN_IN,
         _RELAY,

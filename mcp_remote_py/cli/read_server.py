@@ -87,6 +87,7 @@ def read_proxy(
         merge_pages=given.has("--merge-pages"),
         metadata=given.each("--metadata"),
         initialize_timeout=given.get("--initialize-timeout", DEFAULT_INITIALIZE_TIMEOUT) or None,
+        fits_host=not given.has("--initialize-timeout"),
         cookies=not given.has("--disable-cookies"),
         max_message_size=given.get("--max-message-size", DEFAULT_MAX_MESSAGE_SIZE),
         log=read_log(given),

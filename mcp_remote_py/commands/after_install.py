@@ -143,7 +143,7 @@ def _sign_in(
     if not opens:
         console.say(f"{server} wants you to sign in. Before you use it: {command}")
         return DONE_STATUS, False
-    status = run_login(relay, environment, console, build, is_installed=True)
+    status = run_login(relay, environment, console, build, seen=seen)
     if status == SIGN_IN_NEEDED_STATUS:
         console.say(f"The entry stays. To sign in later: {command}")
     return status, True

@@ -59,12 +59,12 @@ def run_login(
     now: Callable[[], float] = time.time,
     to_zone: ToZone = datetime.astimezone,
     *,
-    is_installed: bool = False,
+    seen: Seen | None = None,
 ) -> int:
     """Signs in, writing a line at each step; returns the exit status.
 
-    Where it `is_installed`, a host has the entry already, the server was asked before and is
-    checked then: nothing is said of how to get there, nor what is told by those two.
+    `seen` is for `install`: what the server has answered it a moment ago. A host has the entry
+    then, and a check comes: nothing is said of how to get there, nor what is told by those two.
 
     That is 3 where the server wants a sign-in and none came about, or does not take the token of
     a new one. Where requests are signed, it is said that there is nothing to do.
@@ -86,7 +86,7 @@ def run_login(
         look,
         now,
         to_zone,
-        is_installed=is_installed,
+        seen=seen,
     )
     try:
         return asyncio.run(login.run())
@@ -109,9 +109,9 @@ class Login:
         now: Callable[[], float],
         to_zone: ToZone,
         *,
-        is_installed: bool = False,
+        seen: Seen | None = None,
     ) -> None:
-        self._is_installed = is_installed
+        self._seen = seen
         self._settings = settings
         self._environment = environment
         self._console = console
@@ -131,9 +131,10 @@ class Login:
         check_sign_in_headers(headers.headers)
         # As given now: nothing is read again in the time of one sign-in.
         settings = self._settings.replace(headers=HeaderSettings(given=headers.headers))
-        if not self._is_installed:  # else that was asked a moment ago, and told
+        seen = self._seen
+        if seen is None:
             self._say(f"Asking {self._server} whether it wants a sign-in ...")
-        seen = await self._look(settings, self._environment, signed_in=False)
+            seen = await self._look(settings, self._environment, signed_in=False)
         agent = self._build(settings.login, self._environment, self._show, self._console.read_line)
         challenge = seen.challenge if seen.is_refused else None
         if challenge is None and not seen.found.error:
@@ -234,7 +235,7 @@ class Login:
             logger.warning("The sign-in is kept, but could not be tried now: %s", found.error)
         else:
             self._say("The server accepts its token.")
-            if not self._is_installed:  # else a check comes now, and names its tools
+            if self._seen is None:  # else a check comes now, and names its tools
                 self._say_server(found)
         self._say_next()
         return DONE_STATUS
@@ -244,7 +245,7 @@ class Login:
             self._say(line)
 
     def _say_next(self) -> None:
-        if self._is_installed:
+        if self._seen is not None:
             return
         settings = self._settings
         self._console.say()

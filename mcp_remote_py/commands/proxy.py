@@ -284,6 +284,7 @@ def assemble(
         sign_in=None if is_look else authorizer,
         memory=None if is_look else snapshots,
         initialize_timeout=settings.initialize_timeout,
+        fits_host=settings.fits_host,
         acquaintance=acquaintance,
         has_read=has_read,
         failures_at=logging.DEBUG if is_look else logging.WARNING,

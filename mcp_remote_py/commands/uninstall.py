@@ -30,7 +30,7 @@ from mcp_remote_py.hosts.entry_reading import EntryKind
 from mcp_remote_py.hosts.entry_view import show_difference, show_gone_inputs
 from mcp_remote_py.hosts.inputs import drop_inputs, find_inputs
 from mcp_remote_py.hosts.launch import choose_launch, typed_before
-from mcp_remote_py.installing.config_file import edit_config, preview_edit
+from mcp_remote_py.installing.config_file import edit_config, preview_edit, read_backups
 from mcp_remote_py.installing.entries import InstalledEntry, list_entries
 from mcp_remote_py.installing.host_files import Disk, HostFile, Machine, choose_files
 from mcp_remote_py.installing.secret_files import (
@@ -111,10 +111,12 @@ def _uninstall(
     host, name = entry.host, entry.name
     say_title(console, f"{host.title}: {entry.path}")
 
+    earlier = read_backups(Path(entry.path))
+
     def edit(content: bytes) -> bytes:
-        content = remove_entry(content, host.form, host.place, name)
-        asked = find_inputs(entry.members) if host.inputs else ()
-        return drop_inputs(content, host.inputs, asked) if asked else content
+        if asked := find_inputs(entry.members) if host.inputs else ():
+            content = drop_inputs(content, host.inputs, asked)
+        return remove_entry(content, host.form, host.place, name, earlier)
 
     # A file that cannot be edited is told of before anybody is asked.
     content, after = preview_edit(Path(entry.path), edit)

@@ -5,7 +5,7 @@ Bytes in, bytes out, whatever the host's format. Must not know hosts, their path
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import Enum
 
 from mcp_remote_py.hosts import json_edit, toml_edit
@@ -75,18 +75,26 @@ def set_entry(
     return mark + edited.encode()
 
 
-def remove_entry(content: bytes, form: Form, place: _Place, name: str) -> bytes:
+def remove_entry(
+    content: bytes, form: Form, place: _Place, name: str, earlier: Collection[bytes] = ()
+) -> bytes:
     """The content without that entry; as it is where there is none.
+
+    `earlier` is what the file was before changes of ours. The object at `place` goes, too, where it
+    is empty now and the file was just so without it, and never with it: then it came with us.
 
     Raises:
         BrokenConfig: as `set_entry`.
     """
     mark, text = decode_config(content)
     if form is Form.TOML:
-        edited = toml_edit.remove_toml_member(text, place, name)
-    else:
-        edited = json_edit.remove_json_member(text, place, name)
-    return mark + edited.encode()
+        return mark + toml_edit.remove_toml_member(text, place, name).encode()
+    edited = json_edit.remove_json_member(text, place, name)
+    after = mark + edited.encode()
+    if after in earlier or json_edit.read_json_members(edited, place):
+        return after
+    without = mark + json_edit.remove_json_member(edited, place[:-1], place[-1]).encode()
+    return without if without in earlier else after
 
 
 def set_json_member(content: bytes, place: _Place, name: str, value: object) -> bytes:

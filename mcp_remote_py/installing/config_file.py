@@ -71,6 +71,23 @@ def read_config(path: Path, pause: Callable[[float], None] = time.sleep) -> byte
         raise _unusable(path, error) from None
 
 
+def read_backups(path: Path, pause: Callable[[float], None] = time.sleep) -> list[bytes]:
+    """What the file was before changes of ours, as far as that is kept.
+
+    Raises:
+        StoreError: the links to it lead nowhere.
+    """
+    try:
+        names = _backup_names(_find_target(path))
+    except OSError as error:
+        raise _unusable(path, error) from None
+    found: list[bytes] = []
+    for name in names:
+        with contextlib.suppress(OSError):  # deleted, or somebody else's
+            found.append(_read(name, pause))
+    return found
+
+
 def preview_edit(path: Path, edit: Callable[[bytes], bytes]) -> tuple[bytes, bytes]:
     """The content, and the one that `edit` makes of it: nothing is written.
 
@@ -252,6 +269,11 @@ def keep_rights(descriptor: int, status: os.stat_result, source: Path, system: A
     return is_whole
 
 
+def _backup_names(target: Path) -> list[Path]:
+    numbered = (f"{target.name}{BACKUP_ENDING}-{one}" for one in range(2, MAX_BACKUPS + 1))
+    return [target.with_name(one) for one in (target.name + BACKUP_ENDING, *numbered)]
+
+
 class _Backup(Value, frozen=True):
     path: Path
     is_new: bool
@@ -259,11 +281,7 @@ class _Backup(Value, frozen=True):
 
 def _back_up(target: Path, content: bytes, status: os.stat_result, unique: str) -> _Backup:
     """Writes the content beside the file, where no back-up has it yet."""
-    names = [target.with_name(target.name + BACKUP_ENDING)]
-    names += [
-        target.with_name(f"{target.name}{BACKUP_ENDING}-{number}")
-        for number in range(2, MAX_BACKUPS + 1)
-    ]
+    names = _backup_names(target)
     for name in names:
         if not os.path.lexists(name):
             break

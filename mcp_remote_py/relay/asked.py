@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterator
 
 from mcp_remote_py.channel import Deliver
 from mcp_remote_py.errors import ExchangeError
-from mcp_remote_py.jsonrpc import LOCAL_ERROR, Message, make_error, mend_error, reword_error
+from mcp_remote_py.jsonrpc import LOCAL_ERROR, Message, make_error
 from mcp_remote_py.open_requests import OpenRequests
 from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.redact import scrub_known
@@ -109,7 +109,9 @@ class AskedByHost:
         # The last line of defence, as in the log; the server's own answer is not ours to change.
         text = scrub_known(error.sentence())
         if error.body is None:
-            answer = make_error(asked.message.raw_id, LOCAL_ERROR, text)
-        else:
-            answer = mend_error(parse_message(error.body))
+            self.answer(asked, make_error(asked.message.raw_id, LOCAL_ERROR, text))
+            return
+        from mcp_remote_py.mending import mend_answer, reword_error  # few servers need it
+
+        answer = mend_answer(parse_message(error.body))
         self.answer(asked, reword_error(answer, text) if error.in_our_words else answer)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from mcp_remote_py.bounds import MAX_SERVER_ID_BYTES, MAX_SERVER_REQUESTS, Tally
 from mcp_remote_py.channel import (
@@ -31,7 +31,6 @@ from mcp_remote_py.jsonrpc import (
     decode_id,
     make_error,
     make_notification,
-    mend_error,
 )
 from mcp_remote_py.mcp_session import INITIALIZED
 from mcp_remote_py.open_requests import OpenRequests, cancelled_key, refuse_open_id
@@ -56,8 +55,9 @@ CANCEL_PATIENCE = 5.0
 MAX_IN_FLIGHT = 200
 """Requests under way at once; more wait their turn. macOS gives a process 256 files."""
 
-MAX_TELLING = 40
-"""Notifications and answers of the host that are on their way at once, beside those requests."""
+MAX_TELLING = 20
+"""Notifications of the host that are on their way at once, beside those requests; and as many of
+its answers: a server that never answers notifications may ask, and wait for what it asked."""
 
 GRACE = 0.8
 """Seconds calls in flight get to finish after the host closed stdin."""
@@ -86,6 +86,7 @@ class Relay:
         sign_in: SignInWatch | None = None,
         memory: ServerMemory | None = None,
         initialize_timeout: float | None = None,
+        fits_host: bool = False,
         acquaintance: Acquaintance | None = None,
         has_read: Callable[[], bool] = lambda: True,
         failures_at: int = logging.WARNING,
@@ -104,8 +105,11 @@ class Relay:
         self._unasked = Tally()
         self._dropped = Tally()
         self._telling = asyncio.Semaphore(MAX_TELLING)
+        self._answering = asyncio.Semaphore(MAX_TELLING)
         self._running = 0
         self._queue: deque[Asked] = deque()
+        self._served: dict[Hashable, Asked] = {}
+        """By its id, what is at work for a request, also once that is answered."""
         self._over = ""
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._server = server = connect(self._from_server, lambda: self._recovery.lose())
@@ -120,7 +124,7 @@ class Relay:
         self._pings = Pings(asked, own, self._delivery, tasks, clock, forward=forward_ping)
         self._standing_in = StandingIn(
             *(asked, recovery, catalog, tasks, clock, self._say),
-            *(sign_in, memory, initialize_timeout),
+            *(sign_in, memory, initialize_timeout, fits_host),
         )
 
     # ------------------------------------------------------------------ from start to end
@@ -177,7 +181,7 @@ class Relay:
             if self._asked_by_server.close(message.key) is None:
                 logger.debug("The host answered a request that is not open: %s", message)
                 return
-            self._tasks.spawn(self._tell_in_turn(message), WORK)
+            self._tasks.spawn(self._tell_in_turn(message, self._answering), WORK)
         elif message.method == "notifications/cancelled":
             self._take_cancellation(message)
         elif message.method == INITIALIZED:
@@ -186,7 +190,7 @@ class Relay:
             handshake = self._end_handshake(message, self._recovery.handshake)
             self._recovery.handshake = self._tasks.spawn(handshake, WORK)
         else:
-            self._tasks.spawn(self._tell_in_turn(message), WORK)
+            self._tasks.spawn(self._tell_in_turn(message, self._telling), WORK)
 
     def _take_request(self, message: Message) -> None:
         asked = Asked(message)
@@ -238,6 +242,10 @@ class Relay:
 
     def _start(self, asked: Asked) -> None:
         self._running += 1
+        key = asked.message.key
+        if (before := self._served.get(key)) is not None:
+            before.cancel()  # it is answered; a second answer to it is not for this one
+        self._served[key] = asked
         self._tasks.spawn(self._serve(asked), WORK)
 
     async def _serve(self, asked: Asked) -> None:
@@ -263,14 +271,19 @@ class Relay:
             logger.exception("A fault of mcp-remote-py while serving %s", message)
             self._asked.fail(asked, _own_fault(error))
         finally:
-            self._running -= 1
-            self._asked.close(asked)
-            asked.settle(None)
+            self._end(asked)
             await self._host.drain()
             while self._queue and self._running < MAX_IN_FLIGHT:
                 waiting = self._queue.popleft()
                 if self._asked.is_open(waiting):
                     self._start(waiting)
+
+    def _end(self, asked: Asked) -> None:
+        self._running -= 1
+        if self._served.get(asked.message.key) is asked:
+            del self._served[asked.message.key]
+        self._asked.close(asked)
+        asked.settle(None)
 
     async def _tell(self, message: Message) -> None:
         """Sends a message that is not answered; a failure is logged."""
@@ -278,9 +291,9 @@ class Relay:
         if failure is not None:
             logger.warning("Not delivered: %s. %s", message, failure.sentence())
 
-    async def _tell_in_turn(self, message: Message) -> None:
+    async def _tell_in_turn(self, message: Message, turns: asyncio.Semaphore) -> None:
         """The same for what there may be any number of: each takes a connection."""
-        async with self._telling:
+        async with turns:
             await self._tell(message)
 
     # ------------------------------------------------------------------ from the server
@@ -299,6 +312,10 @@ class Relay:
             self._asked_by_server.close(cancelled_key(message))
         elif message.method == "notifications/progress":
             self._progress.note(message)
+        if not message.is_proper:
+            from mcp_remote_py.mending import mend_message  # few servers need it
+
+            message = mend_message(message)
         self._say(message)
 
     def _log_heard(self, message: Message) -> None:
@@ -337,7 +354,11 @@ class Relay:
                 text = "The server answered a request that is not open%s: %s"
                 logger.warning(text, times, message)
             return
-        answer = mend_error(message) if message.is_error else message
+        answer = message
+        if message.is_error or not message.is_proper:
+            from mcp_remote_py.mending import mend_answer  # few starts need it
+
+            answer = mend_answer(message)
         if asked.message.method in _SET_BY:
             version = self._recovery.replay.note(asked.message, message)
             if asked.message.method == "tools/list":

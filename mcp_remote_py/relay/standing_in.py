@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from mcp_remote_py.channel import Clock, Deliver, ServerMemory, ServerSnapshot, SignInWatch
 from mcp_remote_py.errors import ExchangeError
 from mcp_remote_py.jsonrpc import Message, make_result
+from mcp_remote_py.mcp_session import host_name
 from mcp_remote_py.redact import scrub_known
 from mcp_remote_py.relay.asked import Asked, AskedByHost
 from mcp_remote_py.relay.recovery import Recovery
 from mcp_remote_py.relay.tasks import WORK, Tasks
-from mcp_remote_py.retry import INITIALIZE_PATIENCE, means_absence
+from mcp_remote_py.retry import INITIALIZE_PATIENCE, initialize_wait, means_absence
 from mcp_remote_py.tools import ToolCatalog
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ WATCH_INTERVAL = 0.5
 
 
 class StandingIn:
-    """For one server; `patience` are the seconds the host's `initialize` may wait."""
+    """For one server; `patience` are the seconds the host's `initialize` may wait.
+
+    `fits_host`: less where the host is known to give up sooner.
+    """
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class StandingIn:
         sign_in: SignInWatch | None,
         memory: ServerMemory | None,
         patience: float | None,
+        fits_host: bool,
     ) -> None:
         self._asked = asked
         self._recovery = recovery
@@ -53,6 +58,7 @@ class StandingIn:
         self._sign_in = sign_in
         self._memory = memory
         self._patience = patience
+        self._fits_host = fits_host
         self._stand_in: StandIn | None = None
         self._known = ServerSnapshot()
 
@@ -62,6 +68,8 @@ class StandingIn:
         memory, patience = self._memory, self._patience
         if memory is None or patience is None:
             return
+        if self._fits_host:
+            patience = min(patience, initialize_wait(host_name(initialize.message)))
         if self._sign_in is not None:
             self._tasks.spawn(self._outlive(initialize, memory, patience))
         self._tasks.spawn(self._outlast(initialize, memory, min(patience, INITIALIZE_PATIENCE)))

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 DEFAULT_PING_INTERVAL = 30.0
 """Seconds."""
 DEFAULT_INITIALIZE_TIMEOUT = 45.0
-"""Seconds. Hosts give up after 60, some after 30, and the process must have started by then."""
+"""Seconds. Hosts give up after 60, and the process must have started by then. For those known to
+give up sooner it is less: `retry.HOST_PATIENCES`."""
 DEFAULT_MAX_MESSAGE_SIZE = 128 * 1024 * 1024
 """Bytes of one message in either direction (promise R8)."""
 
@@ -108,6 +109,8 @@ class ProxySettings(Value, frozen=True):
     """Members of `_meta` that each request gets which does not have them."""
     initialize_timeout: float | None = DEFAULT_INITIALIZE_TIMEOUT
     """Seconds the host's `initialize` waits for a person; None waits for ever."""
+    fits_host: bool = True
+    """It waits less where the host is known to give up sooner: nobody has said how long."""
     cookies: bool = True
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
     log: LogSettings = LogSettings()

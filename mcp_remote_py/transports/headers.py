@@ -192,10 +192,55 @@ def _by_name(headers: tuple[Header, ...]) -> dict[str, Header]:
     return {header.name.lower(): header for header in headers}
 
 
+class _Output(asyncio.SubprocessProtocol):
+    """What a command prints, up to the bound.
+
+    Attributes:
+        text: it.
+        is_complete: done when the command has ended and all of it is here, or when it is too much.
+        has_ended: done when the system has taken the command away.
+        is_closed: done when its pipe is closed, too.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.text = bytearray()
+        self.is_complete: asyncio.Future[None] = loop.create_future()
+        self.has_ended: asyncio.Future[None] = loop.create_future()
+        self.is_closed: asyncio.Future[None] = loop.create_future()
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether it is no list of headers."""
+        return len(self.text) > MAX_HEADERS_LENGTH
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """See `asyncio.SubprocessProtocol`."""
+        if not self.is_too_long:
+            self.text += data
+            if self.is_too_long:
+                _settle(self.is_complete)
+
+    def process_exited(self) -> None:
+        """See `asyncio.SubprocessProtocol`."""
+        _settle(self.has_ended)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.SubprocessProtocol`."""
+        _settle(self.is_complete)
+        _settle(self.is_closed)
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
 async def _run(argv: tuple[str, ...], environment: Mapping[str, str], seconds: float) -> str:
     name = argv[0]
+    loop = asyncio.get_running_loop()
     try:
-        process = await asyncio.create_subprocess_exec(
+        process, output = await loop.subprocess_exec(
+            lambda: _Output(loop),
             *argv,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -211,22 +256,25 @@ async def _run(argv: tuple[str, ...], environment: Mapping[str, str], seconds: f
         ) from error
     try:
         async with asyncio.timeout(seconds):
-            output = await _read_output(name, process)
-            await process.wait()
-    except BaseException as error:
-        await _end(process)
-        if not isinstance(error, TimeoutError):
-            raise
+            await output.is_complete
+    except TimeoutError:
         raise UsageError(
             f"The header command {name} did not end within {seconds:g} seconds.",
             hint="It must print headers and end, without asking anything.",
         ) from None
-    if process.returncode:
+    finally:
+        await _end(process, output)
+    if output.is_too_long:
         raise UsageError(
-            f"The header command {name} ended with status {process.returncode}.",
+            f"The header command {name} prints more than {MAX_HEADERS_LENGTH} bytes.",
+            hint="It must print one header a line, and end.",
+        )
+    if status := process.get_returncode():
+        raise UsageError(
+            f"The header command {name} ended with status {status}.",
             hint="Run it by hand to see why.",
         )
-    return output.decode("utf-8-sig", "replace")
+    return output.text.decode("utf-8-sig", "replace")
 
 
 def start_hint(error: OSError, name: str, platform: str) -> str:
@@ -239,21 +287,14 @@ def start_hint(error: OSError, name: str, platform: str) -> str:
     return "Give --header-command a program in PATH or an absolute path."
 
 
-async def _read_output(name: str, process: asyncio.subprocess.Process) -> bytes:
-    output = b""
-    while process.stdout and (piece := await process.stdout.read(MAX_HEADERS_LENGTH)):
-        output += piece
-        if len(output) > MAX_HEADERS_LENGTH:
-            raise UsageError(
-                f"The header command {name} prints more than {MAX_HEADERS_LENGTH} bytes.",
-                hint="It must print one header a line, and end.",
-            )
-    return output
+async def _end(process: asyncio.SubprocessTransport, output: _Output) -> None:
+    """Ends a command, its children as well where the system has groups, and closes its pipe.
 
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kills a command that has to end, its children as well where the system has groups."""
-    waiting = asyncio.ensure_future(process.wait())
-    with contextlib.suppress(ProcessLookupError):  # it ended by itself
-        kill_group(process.pid, process.kill)
-    await asyncio.wait({waiting}, timeout=END_PATIENCE)
+    A child in a group of its own may hold the other end of that for ever.
+    """
+    if not output.is_closed.done():
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it ended by itself
+            kill_group(process.get_pid(), process.kill)
+        await asyncio.wait({output.has_ended}, timeout=END_PATIENCE)
+    process.close()  # not before: it would take the status away from who waits for it
+    await asyncio.wait({output.is_closed}, timeout=END_PATIENCE)

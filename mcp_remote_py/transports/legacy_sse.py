@@ -26,7 +26,7 @@ from mcp_remote_py.errors import (
     Unusable,
     WrongEra,
 )
-from mcp_remote_py.jsonrpc import Kind, Message
+from mcp_remote_py.jsonrpc import Kind, Message, find_asked
 from mcp_remote_py.net.faults import Silence
 from mcp_remote_py.net.mapping import find_cause
 from mcp_remote_py.parsing import parse_message, read_messages
@@ -34,6 +34,7 @@ from mcp_remote_py.redact import mask_url
 from mcp_remote_py.transports.body_types import EVENT_STREAM, PAGE
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.exchange_log import log_sent
+from mcp_remote_py.transports.message_reader import find_response, is_whole
 from mcp_remote_py.transports.redirects import MAX_PLACE_LENGTH, keep_secure
 from mcp_remote_py.transports.refusal import (
     choose_said,
@@ -162,7 +163,7 @@ class LegacySseChannel:
                 if answer is None:
                     raise error
                 return answer
-            body = await response.read(self._max)
+            body = await response.read(self._max, is_whole)
             return None if request is None else await self._find_answer(response, body, request)
         finally:
             await response.aclose()
@@ -241,7 +242,7 @@ class LegacySseChannel:
                 self._endpoint = self._resolve(event.data)
                 self._was_open = True
                 opened.set_result(None)
-            elif event.name == "message" and event.data:
+            elif event.data and (event.name == "message" or self._answers(event.data)):
                 await self._take(response, event)
 
         try:
@@ -270,6 +271,11 @@ class LegacySseChannel:
                 answered.set_exception(lost)
                 answered.exception()  # its exchange may end in another way first
 
+    def _answers(self, data: bytes) -> bool:
+        """Whether an event of another name has an answer that somebody waits for."""
+        found = find_response(data)
+        return found is not None and find_asked(found, self._waiting).key in self._waiting
+
     async def _take(self, response: Response, event: Event) -> None:
         try:
             for message in read_messages(event.data):
@@ -279,6 +285,8 @@ class LegacySseChannel:
                 if isinstance(message, InvalidMessage):
                     self._note_broken(message)
                     continue
+                if message.kind is Kind.RESPONSE:
+                    message = find_asked(message, self._waiting)
                 self._deliver(message)
                 if message.kind is Kind.RESPONSE:
                     answered = self._waiting.get(message.key)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Generator, Hashable
 
 from mcp_remote_py.bounds import Tally
 from mcp_remote_py.channel import Deliver
@@ -21,7 +21,14 @@ from mcp_remote_py.errors import (
     Unusable,
     excerpt,
 )
-from mcp_remote_py.jsonrpc import Kind, Message, is_object, is_same_id, readdress
+from mcp_remote_py.jsonrpc import (
+    Kind,
+    Message,
+    find_asked,
+    is_object,
+    is_same_id,
+    readdress,
+)
 from mcp_remote_py.parsing import parse_short, read_messages
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import mask_url
@@ -32,7 +39,7 @@ from mcp_remote_py.transports.sse import Event, EventDecoder
 
 logger = logging.getLogger("mcp_remote_py.transports")
 
-_OWN_WORDS = "These are the server's own words: check what they ask for."
+OWN_WORDS = "These are the server's own words: check what they ask for."
 _CHECK_URL = "Check that the URL is that of an MCP server."
 _ERRORS = lazy_pattern(r'\{\s*"(?:message|msg|details?|errors?|error_\w+|title|status\w*)"\s*:')
 """Of the errors of frameworks and gateways, which are not those of JSON-RPC."""
@@ -40,15 +47,18 @@ _ERRORS = lazy_pattern(r'\{\s*"(?:message|msg|details?|errors?|error_\w+|title|s
 Readable = Message | InvalidMessage
 
 
-def _answers(data: bytes, request: Message | None) -> bool:
-    """Whether an event of another name has the answer all the same: some servers name the kind."""
+def find_response(data: bytes) -> Message | None:
+    """The response in an event of another name than a message: some servers name the kind."""
     try:
-        message = None if request is None else parse_short(data)
+        message = parse_short(data)
     except InvalidMessage:
-        return False
-    if message is None or request is None:
-        return False
-    return message.kind is Kind.RESPONSE and message.key == request.key
+        return None
+    return message if message is not None and message.kind is Kind.RESPONSE else None
+
+
+def _answers(data: bytes, request: Message | None) -> bool:
+    response = None if request is None else find_response(data)
+    return response is not None and request is not None and response.key == request.key
 
 
 class MessageStream(EventDecoder):
@@ -59,12 +69,14 @@ class MessageStream(EventDecoder):
         responses: how many of them answer something.
         odd: the first response that can only be for the request.
         look: sees an answer before it is delivered, and may raise what it stands for.
+        said: the words of the last event that is named an error, and is no message.
     """
 
     messages = 0
     responses = 0
     odd: Message | None = None
     look: Callable[[Message], None] | None = None
+    said = b""
 
 
 class MessageReader:
@@ -99,9 +111,10 @@ class MessageReader:
         self._expected[request.key] = expected
         return expected
 
-    def forget(self, request: Message) -> None:
+    def forget(self, request: Message, expected: asyncio.Future[None]) -> None:
         """Nobody waits for its answer any more."""
-        self._expected.pop(request.key, None)
+        if self._expected.get(request.key) is expected:
+            del self._expected[request.key]  # else the host has used its id again
 
     def begin(
         self, last_event_id: bytes | None = None, retry: float | None = None
@@ -112,13 +125,16 @@ class MessageReader:
         stream.retry = retry
         return stream
 
-    async def read_json(self, response: Response, *, may_be_late: bool = False) -> list[Readable]:
+    async def read_json(
+        self, response: Response, request: Message | None = None, *, may_be_late: bool = False
+    ) -> list[Readable]:
         """The messages in a body of JSON; none where it says nothing and the answer `may_be_late`.
 
         Raises:
-            ExchangeError: there are none, or it broke off.
+            Interrupted: it broke off, or what names a `request` with an effect cannot be read.
+            ExchangeError: there are none.
         """
-        body = await response.read(self._max)
+        body = await response.read(self._max, is_whole)
         if may_be_late and says_nothing(body):
             return []
         if not body:
@@ -134,13 +150,20 @@ class MessageReader:
                 else:
                     messages.append(read)
         except InvalidMessage as error:
+            from mcp_remote_py.transports.refusal import may_be_answer  # few answers are so
+
             begins = excerpt(await self._http.scrub(response, body[:EVIDENCE_BYTES]))
+            is_answer = may_be_answer(body, response.content_type, request, is_whole=True)
             del body  # and what its readers hold: an error on its way keeps all of that
-            raise Unusable(
+            said = (
                 f"The server's answer is not a JSON-RPC message: {error.cause} It begins with "
-                f'"{begins}".',
-                hint=_OWN_WORDS if _ERRORS.match(begins) else _CHECK_URL,
-            ) from error.with_traceback(None)
+                f'"{begins}".'
+            )
+            error.with_traceback(None)
+            if is_answer:
+                raise Interrupted(said, hint="That is a fault of the server.") from error
+            hint = OWN_WORDS if _ERRORS.match(begins) else _CHECK_URL
+            raise Unusable(said, hint=hint) from error
         return messages
 
     async def hand_on(
@@ -180,7 +203,7 @@ class MessageReader:
         raise Unusable(
             f"The server answered with an error that is not one of JSON-RPC (HTTP "
             f'{response.status} from {mask_url(response.where)}: "{words}").',
-            hint=_OWN_WORDS,
+            hint=OWN_WORDS,
         )
 
     async def read_stream(
@@ -192,6 +215,8 @@ class MessageReader:
         async def take(event: Event) -> None:
             nonlocal answered
             if not event.data or (event.name != "message" and not _answers(event.data, request)):
+                if event.name == "error":
+                    stream.said = event.data[:EVIDENCE_BYTES]
                 return
             is_answer = await self._take_event(response, event, request, stream)
             if (is_answer and not answered) or stream.odd is not None:
@@ -257,6 +282,8 @@ class MessageReader:
 
     def _hand_over(self, message: Readable) -> None:
         if isinstance(message, Message):
+            if self._expected and message.kind is Kind.RESPONSE:
+                message = find_asked(message, self._expected)
             self._deliver(message)
             if self._expected and message.kind is Kind.RESPONSE:
                 expected = self._expected.get(message.key)
@@ -265,6 +292,20 @@ class MessageReader:
         elif (times := self._broken.take()) is not None:
             cause = message.cause
             logger.warning("The server sent something that is not a message%s: %s", times, cause)
+
+
+def is_whole(body: bytes) -> Generator[None, None, bool]:
+    """Whether a body that broke off is JSON to its end: no part of an object or array is one."""
+    if not body.endswith((b"}", b"]")):
+        return False
+    try:
+        for read in read_messages(body):
+            if isinstance(read, InvalidMessage):
+                return False
+            yield
+    except InvalidMessage:
+        return False
+    return True
 
 
 def _begins_with_answer(messages: list[Readable], request: Message) -> bool:

@@ -109,7 +109,7 @@ def choose_said(responses: Sequence[Message], request: Message) -> Said:
     return Said(line=pass_error(request.raw_id, errors[0].error).raw)
 
 
-def _may_be_answer(
+def may_be_answer(
     body: bytes, content_type: str, request: Message | None, *, is_whole: bool
 ) -> bool:
     """Whether a body in which no answer can be read may be that to what has an effect."""
@@ -215,7 +215,7 @@ def explain_refusal(
     if (
         answer is None
         and status not in (401, 403)
-        and _may_be_answer(body, content_type, request, is_whole=is_whole)
+        and may_be_answer(body, content_type, request, is_whole=is_whole)
     ):
         # What looks like an answer was not refused before execution, whatever the status.
         return Interrupted(f"The server's answer cannot be read ({evidence}).")

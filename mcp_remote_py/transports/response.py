@@ -7,6 +7,7 @@ Must not know why the request was sent, or what the answer means for it.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from typing import TypeVar, cast
 
@@ -41,6 +42,8 @@ from mcp_remote_py.transports.intake import FREE_BYTES, Intake
 from mcp_remote_py.transports.sse import Event, EventDecoder
 
 T = TypeVar("T")
+
+logger = logging.getLogger("mcp_remote_py.transports")
 
 EVIDENCE_TIMEOUT = 5.0
 """Seconds spent on reading the body of a refusal; on each piece of one that may be an answer."""
@@ -213,8 +216,12 @@ class Response:
         finally:
             decoder.drop()
 
-    async def read(self, limit: int) -> bytes:
+    async def read(
+        self, limit: int, is_whole: Callable[[bytes], Generator[None, None, bool]] | None = None
+    ) -> bytes:
         """The whole body without blanks at its end; it counts as held until this is closed.
+
+        Of one that breaks off, `is_whole` says, in steps, whether what has come is all of it.
 
         Raises:
             Unusable: it is larger than `limit` bytes.
@@ -228,6 +235,7 @@ class Response:
             self._share.complete()
             return piece.rstrip(BLANKS)
         body = Growing(self._share.claim)
+        broken: Interrupted | None = None
         try:
             while piece is not None:
                 size = body.size + len(piece)
@@ -235,10 +243,22 @@ class Response:
                     raise _too_large(limit)
                 await self._share.hold(size)
                 body.write(piece)
-                piece = await self.read_piece()
+                try:
+                    piece = await self.read_piece()
+                except Interrupted as error:
+                    if is_whole is None:
+                        raise
+                    # Without its trace, which would keep all that is here.
+                    piece, broken = None, error.with_traceback(None)
             self._share.complete()
             body.cut_blanks()
-            return body.take()
+            whole = body.take()
+            if broken is not None and is_whole is not None:
+                if not await self.work_at(is_whole(whole)):
+                    del whole
+                    raise broken
+                logger.debug("Behind its answer, a body did not end as it should: %s", broken.cause)
+            return whole
         finally:
             body.drop()
 

@@ -24,6 +24,7 @@ from mcp_remote_py.errors import (
     ExchangeError,
     Interrupted,
     SessionLost,
+    excerpt,
     no_answer_in_time,
 )
 from mcp_remote_py.jsonrpc import Kind, Message, make_request
@@ -38,7 +39,12 @@ from mcp_remote_py.retry import (
 from mcp_remote_py.transports.body_types import EVENT_STREAM, JSON, says_nothing
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.exchange_log import log_sent
-from mcp_remote_py.transports.message_reader import MessageReader, MessageStream, Readable
+from mcp_remote_py.transports.message_reader import (
+    OWN_WORDS,
+    MessageReader,
+    MessageStream,
+    Readable,
+)
 from mcp_remote_py.transports.response import Response
 from mcp_remote_py.transports.standalone_stream import Patience, StandaloneStream
 
@@ -152,7 +158,7 @@ class StreamableChannel:
             await self._take(response, message, request, session, late)
         finally:
             if request is not None and late is not None:
-                self._reader.forget(request)
+                self._reader.forget(request, late)
 
     async def _take(
         self,
@@ -167,9 +173,7 @@ class StreamableChannel:
             is_good = response.status < 300
             if is_good:
                 self._standalone.hear()
-                if message.method == "initialize":
-                    self._leave()  # that of another one, which was under way as well
-                    self._session = response.headers.get(b"mcp-session-id")
+                self._note_session(response, message, session)
             kind = response.content_type
             if is_good and request is not None and response.status != 202:
                 kind = await response.find_type()
@@ -180,7 +184,7 @@ class StreamableChannel:
                 self._on_accepted()
                 await self._take_stream(response, request, late)
             elif is_good and kind == JSON and response.status != 202:
-                messages = await self._reader.read_json(response, may_be_late=late is not None)
+                messages = await self._reader.read_json(response, request, may_be_late=bool(late))
                 if not messages and not await self._comes_late(response, late):
                     raise await self._http.fail(response, request=None, session_sent=False)
                 self._on_accepted()
@@ -192,6 +196,14 @@ class StreamableChannel:
         finally:
             if not aside:
                 await response.aclose()
+
+    def _note_session(self, response: Response, message: Message, sent: bytes | None) -> None:
+        given = response.headers.get(b"mcp-session-id") or None
+        if message.method == "initialize":
+            self._leave()  # that of another one, which was under way as well
+            self._session = given
+        elif given and self._version and sent == self._session:
+            self._session = given  # some begin it with a later answer, or rename it
 
     def _look_for_session(self, response: Response, request: Message, answer: Readable) -> None:
         """Raises what an error without the request's id stands for, where it is of the session.
@@ -292,6 +304,9 @@ class StreamableChannel:
             if not stream.last_event_id and await self._comes_late(response, late):
                 return
             reason = "the server ended its stream before the answer"
+            if stream.said and not stream.last_event_id:
+                words = excerpt(await self._http.scrub(response, stream.said))
+                reason, hint = f'{reason}; it said: "{words}"', OWN_WORDS
         except Interrupted as error:
             reason = error.cause
             # What we cut ourselves, no gateway did.

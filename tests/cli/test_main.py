@@ -423,7 +423,9 @@ class TestSignIn:
         self, argv: list[str], seconds: float | None
     ) -> None:
         option = ["--initialize-timeout", *argv] if argv else []
-        assert settings_of(URL, *option).initialize_timeout == seconds
+        settings = settings_of(URL, *option)
+        assert settings.initialize_timeout == seconds
+        assert settings.fits_host is not bool(argv)
 
     def test_browser_can_be_left_closed(self) -> None:
         assert settings_of(URL, "--no-browser").sign_in.browser == ()

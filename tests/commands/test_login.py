@@ -210,19 +210,23 @@ def test_each_step_is_a_line_and_the_last_ones_say_what_comes_next() -> None:
 
 
 @pytest.mark.promise("P2")
-def test_after_install_nothing_is_told_that_install_and_check_tell() -> None:
+def test_after_install_nothing_is_asked_or_told_that_install_and_check_ask_and_tell() -> None:
     lines: list[str] = []
+    look, agent = FakeLook(), FakeAgent()
+    challenge = 'Bearer resource_metadata="https://mcp.example.com/prm"'
     status = run_login(
         SETTINGS,
         {"A": "b"},
         console_of(lines),
-        FakeAgent().build,
-        FakeLook(),
+        agent.build,
+        look,
         lambda: NOW,
         to_cet,
-        is_installed=True,
+        seen=CHALLENGED._replace(challenge=challenge),
     )
     assert status == 0
+    assert agent.challenges == [challenge]
+    assert look.looked == [True]
     assert [line.split(".")[0] for line in lines[:1]] == [f"Signed in at {SHOWN}".split(".")[0]]
     assert lines[1:] == ["The server accepts its token."]
 

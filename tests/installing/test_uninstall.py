@@ -202,3 +202,68 @@ def test_url_in_the_place_of_a_name_is_refused(desk: Desk) -> None:
     done = desk.run("uninstall", URL, *HEADER)
     assert done.status == 2
     assert "uninstall takes the name of an entry, not an address." in done.logged
+
+
+# The object that holds the entries
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "{}",
+        "{}\n",
+        '{\n  "theme": "dark"\n}\n',
+        '{"theme":"dark"}',
+        "\ufeff{\r\n\t// mine\r\n}\r\n",
+    ],
+)
+def test_file_that_had_no_servers_is_what_it_was(desk: Desk, before: str) -> None:
+    file = desk.put(CURSOR)
+    file.write_bytes(before.encode())
+    assert desk.run("install", "math", URL, *HEADER, "--yes").status == 0
+    assert "math" in file.read_text()
+    desk.run("uninstall", "math", "--yes")
+    assert file.read_bytes() == before.encode()
+
+
+@pytest.mark.parametrize("before", ['{"mcpServers": {}}', '{"theme": 1, "mcpServers": {}}\n'])
+def test_empty_object_that_was_there_stays(desk: Desk, before: str) -> None:
+    """Also where a back-up tells of a time without it."""
+    file = desk.put(CURSOR, before.replace(', "mcpServers": {}', ""))
+    desk.run("install", "math", URL, *HEADER, "--yes")
+    file.write_text(before)
+    desk.run("install", "math", URL, *HEADER, "--yes")
+    desk.run("uninstall", "math", "--yes")
+    assert file.read_text() == before
+
+
+def test_empty_object_stays_where_nobody_knows_who_made_it(desk: Desk) -> None:
+    """The person has changed something else meanwhile, has deleted the back-up, or had no file."""
+    file = desk.put(CURSOR, '{"theme": "dark"}')
+    desk.run("install", "math", URL, *HEADER, "--yes")
+    file.write_text(file.read_text().replace("dark", "light"))
+    desk.run("uninstall", "math", "--yes")
+    assert desk.read(CURSOR) == {"theme": "light", "mcpServers": {}}
+    for backup in file.parent.glob("*.bak*"):
+        backup.unlink()
+    file.write_text('{"theme": "dark"}')
+    desk.run("install", "math", URL, *HEADER, "--yes")
+    for backup in file.parent.glob("*.bak*"):
+        backup.unlink()
+    desk.run("uninstall", "math", "--yes")
+    assert desk.read(CURSOR) == {"theme": "dark", "mcpServers": {}}
+    for one in file.parent.iterdir():
+        one.unlink()
+    desk.run("install", "math", URL, *HEADER, "--yes")
+    desk.run("uninstall", "math", "--yes")
+    assert desk.read(CURSOR) == {"mcpServers": {}}
+
+
+def test_back_up_that_cannot_be_read_does_not_matter(desk: Desk) -> None:
+    file = desk.put(CURSOR, '{"theme": "dark"}')
+    desk.run("install", "math", URL, *HEADER, "--yes")
+    for backup in file.parent.glob("*.bak*"):
+        backup.unlink()
+        backup.mkdir()
+    assert desk.run("uninstall", "math", "--yes").status == 0
+    assert desk.read(CURSOR) == {"theme": "dark", "mcpServers": {}}

@@ -218,15 +218,22 @@ def _write(host: Host, data: bytes) -> None:
         host.write(data, seconds=5)
 
 
-@pytest.mark.report("S12")
+def name_roots(params: dict[str, Any]) -> dict[str, Any]:
+    return {"roots": []}
+
+
+@pytest.mark.report("S12", "T8")
 def test_what_a_host_tells_takes_few_connections(wild: Wild, relay: Relay) -> None:
-    server: WildServer = wild()
+    server: WildServer = wild(sessions=True, listen=True)
     server.always("notifications/x", be_silent)
-    host: Host = relay(server.url)
+    host: Host = relay(server.url, handlers={"roots/list": name_roots})
     host.initialize()
+    server.wait_for_stream()
     for _ in range(300):
         host.notify("notifications/x")
     assert "result" in host.request("tools/call", {"name": "a"}, seconds=2)
+    server.push(encode({"jsonrpc": "2.0", "id": "asks", "method": "roots/list"}))
+    server.wait_for("response", seconds=2)
     server.stopped.wait(0.5)
     assert len(server.received("notifications/x")) <= 40
     asked = time.monotonic()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -178,6 +180,40 @@ def test_command_ends_with_whoever_waited_for_it(tmp_path: Path) -> None:
     run(main())
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+@pytest.mark.promise("S4", "R7")
+@pytest.mark.parametrize(
+    ("rest", "seconds", "words"),
+    [("time.sleep(600)", 1, "did not end within 1 seconds"), ("print('X' * 300000)", 20, "more")],
+    ids=["does not end", "too long"],
+)
+def test_nothing_is_left_open_of_a_command_that_was_ended(
+    tmp_path: Path, rest: str, seconds: float, words: str
+) -> None:
+    """Its child is in a session of its own, which is not killed: it holds the pipe."""
+    pid = tmp_path / "pid"
+    argv = program(
+        tmp_path,
+        "import subprocess, time\n"
+        "agent = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
+        f"open({str(pid)!r}, 'w').write(str(agent.pid))\n"
+        f"{rest}\n",
+    )
+
+    async def main() -> None:
+        before = len(os.listdir("/dev/fd"))
+        with pytest.raises(UsageError, match=words):
+            await book(commands=(argv,), seconds=seconds).load()
+        assert len(os.listdir("/dev/fd")) == before
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            run(main())
+            gc.collect()
+    finally:
+        os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
 @pytest.mark.promise("S4")

@@ -348,6 +348,60 @@ def test_answers_are_matched_in_whatever_order_they_come() -> None:
     scene(play)
 
 
+@pytest.mark.promise("R1")
+@pytest.mark.report("T7")
+def test_answer_in_an_event_of_another_name_is_one() -> None:
+    async def play(stage: Scene) -> None:
+        def answer(exchange: Exchange) -> None:
+            exchange.reply(202)
+            for stream in stage.server.received("GET"):
+                stream.event(b"{}", name="ping")
+                stream.event(b"/elsewhere", name="endpoint")
+                stream.event(encode({"jsonrpc": "2.0", "id": 2, "result": {}}), name="response")
+                stream.event(encode({"jsonrpc": "2.0", "id": 1, "result": {}}), name="response")
+
+        stage.server.script("x", answer)
+        async with asyncio.timeout(10):
+            await stage.channel.send(call(1))
+        assert stage.keys() == {1}
+
+    assert len(scene(play).requests) == 2
+
+
+@pytest.mark.promise("R1")
+@pytest.mark.report("T6")
+@pytest.mark.parametrize("name", ["message", "response"])
+def test_answer_whose_id_has_lost_its_type_is_one(name: str) -> None:
+    async def play(stage: Scene) -> None:
+        def answer(exchange: Exchange) -> None:
+            exchange.reply(202)
+            for stream in stage.server.received("GET"):
+                stream.event(encode({"jsonrpc": "2.0", "id": "1", "result": {}}), name=name)
+
+        stage.server.script("x", answer)
+        async with asyncio.timeout(10):
+            await stage.channel.send(call(1))
+        assert stage.keys() == {1}
+
+    scene(play)
+
+
+@pytest.mark.promise("R1")
+@pytest.mark.report("T7", "T14")
+def test_whole_answer_is_taken_from_a_body_that_breaks_off_behind_it() -> None:
+    def break_off(exchange: Exchange) -> None:
+        exchange.stream(content_type="application/json")
+        exchange.piece(encode({"jsonrpc": "2.0", "id": 1, "result": {}}))
+        exchange.close()
+
+    async def play(stage: Scene) -> None:
+        stage.server.script("x", break_off)
+        await stage.channel.send(call(1))
+        assert stage.keys() == {1}
+
+    scene(play)
+
+
 @pytest.mark.promise("R3")
 def test_what_the_server_says_unasked_and_wrongly() -> None:
     async def play(stage: Scene) -> None:

@@ -139,6 +139,78 @@ def test_session_is_begun_named_and_ended(sse: bool) -> None:
     assert accept["GET"] == "text/event-stream"
 
 
+def give_session(name: str) -> Callable[[Exchange], None]:
+    """A good answer that names this session."""
+
+    def reply(exchange: Exchange) -> None:
+        headers = {"Mcp-Session-Id": name}
+        if exchange.id is None:
+            exchange.reply(202, headers=headers)
+            return
+        exchange.result({"protocolVersion": "2025-11-25"}, headers=headers)
+
+    return reply
+
+
+@pytest.mark.promise("R4", "R5")
+def test_session_is_the_one_that_the_server_named_last() -> None:
+    """The SDK of npm takes the id from any answer: servers begin or rename it with a later one."""
+
+    async def play(stage: Scene) -> None:
+        for method, *names in (
+            ("initialize", ""),
+            ("notifications/initialized", "begun"),
+            ("tools/call", "begun", "renamed", ""),
+        ):
+            stage.server.script(method, *map(give_session, names))
+        await stage.begin()
+        for _ in range(3):
+            await stage.channel.send(CALL)
+
+    server = scene(play)
+    sent = [(one.method, one.headers.get("mcp-session-id")) for one in server.requests]
+    assert [session for method, session in sent if method == "tools/call"] == [
+        *("begun", "begun", "renamed"),
+    ]
+    assert sent[0] == ("initialize", None)
+    assert sent[-1] == ("DELETE", "renamed")
+
+
+@pytest.mark.promise("R4", "R5")
+def test_session_of_a_late_answer_is_not_that_of_a_newer_one() -> None:
+    newer = threading.Event()
+
+    def answer_late(exchange: Exchange) -> None:
+        assert exchange.wait(newer)
+        give_session("old-renamed")(exchange)
+
+    async def play(stage: Scene) -> None:
+        stage.server.script("initialize", give_session("old"), give_session("new"))
+        stage.server.script("tools/call", answer_late)
+        await stage.begin()
+        late = asyncio.ensure_future(stage.channel.send(CALL))
+        await until(lambda: bool(stage.server.received("tools/call")))
+        await stage.channel.send(INITIALIZE)
+        stage.channel.set_protocol_version("2025-11-25")
+        newer.set()
+        await late
+        await stage.channel.send(CALL)
+
+    sent = [one.headers.get("mcp-session-id") for one in scene(play).received("tools/call")]
+    assert sent == ["old", "new"]
+
+
+@pytest.mark.promise("R4")
+def test_server_of_2026_07_28_begins_no_session() -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", give_session("of-nobody"))
+        await stage.channel.send(CALL)
+        await stage.channel.send(CALL)
+
+    server = scene(play)
+    assert all("mcp-session-id" not in one.headers for one in server.requests)
+
+
 @pytest.mark.promise("R4")
 def test_server_without_sessions_is_not_told_of_one() -> None:
     async def play(stage: Scene) -> None:
@@ -365,6 +437,7 @@ def accept_only(exchange: Exchange) -> None:
 
 
 ANSWER = encode({"jsonrpc": "2.0", "id": 1, "result": {"late": True}})
+ANSWER_TO_TEXT = encode({"jsonrpc": "2.0", "id": "1", "result": {"late": True}})
 
 
 @pytest.mark.report("T3")
@@ -387,14 +460,15 @@ ANSWER = encode({"jsonrpc": "2.0", "id": 1, "result": {"late": True}})
     ],
 )
 @pytest.mark.parametrize("first", [False, True], ids=["later", "before the POST is answered"])
+@pytest.mark.parametrize("answer", [ANSWER, ANSWER_TO_TEXT], ids=["its id", "id as a string"])
 def test_an_answer_that_comes_on_the_listening_stream_is_waited_for(
-    accept: Callable[[Exchange], None], first: bool
+    accept: Callable[[Exchange], None], first: bool, answer: bytes
 ) -> None:
     accepted = threading.Event()
 
     def hold(exchange: Exchange) -> None:
         if first:
-            exchange.server.push(ANSWER)
+            exchange.server.push(answer)
             assert accepted.wait(5)
         accept(exchange)
 
@@ -410,7 +484,7 @@ def test_an_answer_that_comes_on_the_listening_stream_is_waited_for(
         else:
             await stage.channel.send(parse_message(encode_request(2, "other")))
             assert not call.done()
-            stage.server.push(ANSWER)
+            stage.server.push(answer)
         await call
         assert [one.key for one in stage.delivered].count(1) == 1
 
@@ -748,6 +822,54 @@ def test_whole_answer_at_the_end_of_a_stream_is_taken(end: bytes, cut: bool) -> 
     assert len(scene(play).requests) == 1
 
 
+def break_off_behind(body: bytes, *, chunked: bool) -> Callable[[Exchange], None]:
+    """A body of which more is announced; what has come is cut, or followed by nothing."""
+
+    def reply(exchange: Exchange) -> None:
+        if chunked:
+            exchange.stream(content_type="application/json")
+            exchange.piece(body)
+        else:
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+            exchange.write(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body) + 9, body))
+        exchange.close()
+
+    return reply
+
+
+@pytest.mark.promise("R1", "R5")
+@pytest.mark.report("T7")
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("end", [b"", b"\r\n"])
+def test_whole_answer_is_taken_from_a_body_that_breaks_off_behind_it(
+    chunked: bool, end: bytes
+) -> None:
+    async def play(stage: Scene) -> None:
+        for answer in (ANSWER, b"[%b]" % ANSWER):
+            stage.server.script("tools/call", break_off_behind(answer + end, chunked=chunked))
+            await stage.channel.send(CALL)
+        assert [one.raw for one in stage.delivered] == [ANSWER, ANSWER]
+
+    assert len(scene(play).requests) == 2
+
+
+@pytest.mark.promise("R1", "R5")
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(
+    "body", [ANSWER[:-1], ANSWER + b",", b"[%b" % ANSWER, ANSWER[:-1] + b'"}', b"[1,%b]" % ANSWER]
+)
+def test_body_that_breaks_off_within_its_answer_is_an_answer_lost(
+    chunked: bool, body: bytes
+) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.script("tools/call", break_off_behind(body, chunked=chunked))
+        with pytest.raises(Interrupted, match="in the middle of its answer"):
+            await stage.channel.send(CALL)
+        assert stage.delivered == []
+
+    scene(play)
+
+
 @pytest.mark.report("T7")
 @pytest.mark.parametrize(
     ("last", "resumed_from"),
@@ -1000,5 +1122,57 @@ def test_who_says_what_is_wrong_is_to_be_read(body: bytes, is_error: bool) -> No
             await stage.channel.send(CALL)
         assert body.decode() in caught.value.cause
         assert ("the server's own words" in caught.value.hint) is is_error
+
+    scene(play)
+
+
+@pytest.mark.promise("R1", "R5")
+@pytest.mark.parametrize(
+    ("body", "is_told"),
+    [
+        (b'{"jsonrpc":"2.0","id":1,"result":{"v":NaN}}', True),
+        (b'{"jsonrpc":"2.0","id":1,"result":{"v":"caf\xe9"}}', True),
+        (b'{"jsonrpc":"2.0","id":2,"result":{"v":NaN}}', False),
+        (b'{"v":NaN}', False),
+    ],
+)
+def test_answer_that_cannot_be_read_may_be_that_of_an_executed_call(
+    body: bytes, is_told: bool
+) -> None:
+    async def play(stage: Scene) -> None:
+        for method in ("tools/call", "tools/list"):
+            stage.server.always(method, send(body, False))
+            request = parse_message(encode_request(1, method, {"name": "echo"}))
+            with pytest.raises(
+                ExchangeError, match="is not a JSON-RPC message: The mess"
+            ) as caught:
+                await stage.channel.send(request)
+            is_call = method == "tools/call"
+            assert isinstance(caught.value, Interrupted) is (is_call and is_told)
+            assert caught.value.hint in (
+                "That is a fault of the server.",
+                "Check that the URL is that of an MCP server.",
+            )
+
+    scene(play)
+
+
+@pytest.mark.report("T6")
+def test_words_of_an_event_that_is_named_an_error_are_quoted() -> None:
+    def reply(exchange: Exchange) -> None:
+        exchange.stream()
+        exchange.event(b"busy", name="ping")
+        exchange.event(b'{"message":"quota exceeded"}', name="error")
+        exchange.finish()
+
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", reply)
+        with pytest.raises(Interrupted) as caught:
+            await stage.channel.send(CALL)
+        assert caught.value.cause == (
+            "The answer was lost: the server ended its stream before the answer; it said: "
+            '"{"message":"quota exceeded"}".'
+        )
+        assert caught.value.hint.startswith("These are the server's own words")
 
     scene(play)
