@@ -85,14 +85,32 @@ def test_what_people_get_is_what_is_tested() -> None:
         assert entry == tested[name], name
 
 
-@pytest.mark.parametrize("lock", sorted(path.name for path in ROOT.glob("requirements*.lock")))
-def test_every_lock_has_hashes_and_is_installed_with_them(lock: str) -> None:
+LOCKS = (*ROOT.glob("requirements*.lock"), *ROOT.glob("tests/*/requirements*.txt"))
+
+
+@pytest.mark.parametrize("lock", sorted(str(path.relative_to(ROOT)) for path in LOCKS))
+def test_every_lock_has_hashes_and_names_no_place(lock: str) -> None:
     entries = entries_of(lock)
     assert entries
     assert all(hashes for _, hashes in entries.values())
     assert not re.search(r"://|^-|@ ", (ROOT / lock).read_text(), re.MULTILINE)
-    script = (ROOT / "scripts/set_up.py").read_text()
-    assert script.count('"--requirement"') == script.count('"--require-hashes"') == 3
+
+
+def test_every_lock_is_installed_by_its_hashes() -> None:
+    installers = (
+        *ROOT.glob("scripts/*"),
+        *ROOT.glob("tests/*/installation.py"),
+        *ROOT.glob("tests/*/*/installation.py"),
+    )
+    lines = [
+        line
+        for path in installers
+        if path.is_file()
+        for line in path.read_text("utf-8").splitlines()
+        if re.search(r"--requirement\b", line)
+    ]
+    assert len(lines) == 8
+    assert [line for line in lines if "--require-hashes" not in line] == []
 
 
 def test_everything_that_people_get_may_be_passed_on() -> None:
