@@ -22,7 +22,6 @@ from scripts.audit import (
     read_zizmor,
     total_of,
 )
-from scripts.install_check import WAYS
 from scripts.licences import LOCK, is_allowed, judge, licence_of, locked
 from scripts.release_notes import NotesError, notes_of
 
@@ -206,10 +205,3 @@ def test_the_worst_answer_is_the_exit_status() -> None:
     assert total_of([NONE, NONE]) == NONE
     assert total_of([NONE, NOT_ANSWERED]) == NOT_ANSWERED
     assert total_of([NOT_ANSWERED, FOUND, NONE]) == FOUND
-
-
-def test_every_way_that_is_documented_is_tried() -> None:
-    assert [way.name for way in WAYS] == ["pip install", "pipx install", "uv tool install", "uvx"]
-    for way in WAYS:
-        words = [word for step in (*way.install, way.start) for word in step]
-        assert "{file}" in words, way.name
