@@ -1,4 +1,4 @@
-"""What a release is made of, judged without a network: notes, licences, locks, the audit's reading.
+"""What a release is made of, judged without a network: notes, licences, locks, bounds, the audit.
 
 The rest costs minutes and is run by the workflows: scripts/packages, scripts/install-check and
 scripts/audit.
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from scripts.audit import (
     FOUND,
@@ -137,6 +139,24 @@ def test_what_must_not_be_passed_on_is_named() -> None:
         "one is under AGPL-3.0-only, which is not on the list of allowed licences.",
         "two does not say its licence. Look it up, and add it to the table in this script.",
     ]
+
+
+WITHOUT_A_BOUND = {"cryptography", "idna", "keyring"}
+"""Majors that nobody is kept from: they bring security fixes, and what we use is old and small."""
+
+
+def test_a_next_major_that_may_break_a_promise_waits_until_it_was_tried() -> None:
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    project = tomllib.loads(text)
+    people_get = [
+        *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["aws"],
+    ]
+    asked = [Requirement(line) for line in (*people_get, *project["build-system"]["requires"])]
+    unbound = {one.name for one in asked if not any(s.operator == "<" for s in one.specifier)}
+    assert unbound == WITHOUT_A_BOUND
+    for line in people_get:
+        assert re.search(rf'"{re.escape(line)}"[],]* +# \S', text), f"{line}: why?"
 
 
 HOLE = {"id": "PYSEC-1", "fix_versions": ["2.1"], "aliases": [], "description": ""}
