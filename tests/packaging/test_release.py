@@ -25,6 +25,7 @@ from scripts.audit import (
     total_of,
 )
 from scripts.licences import LOCK, is_allowed, judge, licence_of, locked
+from scripts.packages import complete_bill
 from scripts.release_notes import NotesError, notes_of
 
 ROOT = Path(__file__).parent.parent.parent
@@ -139,6 +140,24 @@ def test_what_must_not_be_passed_on_is_named() -> None:
         "one is under AGPL-3.0-only, which is not on the list of allowed licences.",
         "two does not say its licence. Look it up, and add it to the table in this script.",
     ]
+
+
+def test_the_bill_says_what_is_ours_what_we_ask_for_and_each_licence() -> None:
+    bill: dict[str, Any] = {
+        "metadata": {"component": {"bom-ref": "root", "name": "mcp-remote-py"}},
+        "components": [
+            {"bom-ref": "L1", "name": "anyio"},
+            {"bom-ref": "L2", "name": "h11"},
+            {"bom-ref": "L3", "name": "pywin32"},
+        ],
+        "dependencies": [{"ref": "L1"}, {"ref": "L2"}, {"ref": "L3"}, {"ref": "root"}],
+    }
+    complete_bill(bill, "1.2.3", ["h11"])
+    root = bill["metadata"]["component"]
+    assert (root["version"], root["purl"]) == ("1.2.3", "pkg:pypi/mcp-remote-py@1.2.3")
+    assert [one.get("dependsOn") for one in bill["dependencies"]] == [None, None, None, ["L2"]]
+    licences = [one["licenses"] for one in bill["components"]]
+    assert licences == [[{"expression": name}] for name in ("MIT", "MIT", "PSF-2.0")]
 
 
 WITHOUT_A_BOUND = {"cryptography", "idna", "keyring"}
