@@ -26,13 +26,18 @@ def run_stoppable(work: Coroutine[None, None, T]) -> T:
     """
     loop = asyncio.new_event_loop()
     task, stopped = loop.create_task(work), loop.create_future()
-    before = signal.getsignal(signal.SIGINT)
+    # Else it is ignored, as behind nohup.
+    is_heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    def raise_again() -> None:
+        if is_heard:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def stop(*_: object) -> None:
-        signal.signal(signal.SIGINT, before)  # a second one does not wait for the loop
+        raise_again()  # a second one does not wait for the loop
         loop.call_soon_threadsafe(stopped.set_result, None)
 
-    if before is signal.default_int_handler:
+    if is_heard:
         signal.signal(signal.SIGINT, stop)
     try:
         loop.run_until_complete(asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED))
@@ -43,7 +48,7 @@ def run_stoppable(work: Coroutine[None, None, T]) -> T:
         loop.set_exception_handler(lambda _, __: None)  # what it tore is not worth a word
         raise
     finally:
-        signal.signal(signal.SIGINT, before)
+        raise_again()
         # A second Ctrl+C does not wait for it: what is open ends with the process.
         with contextlib.suppress(KeyboardInterrupt):
             loop.run_until_complete(_end_all())

@@ -22,10 +22,6 @@ from tests.harness.host import Host
 from tests.peers.wild_server import WildServer
 
 ROOT = Path(__file__).parent.parent.parent
-SUFFIX = ".exe" if os.name == "nt" else ""
-BINARIES = "Scripts" if os.name == "nt" else "bin"
-HERE = Path(sys.executable).parent
-TOOLS = ROOT / ".venv-release" / BINARIES
 PATIENCE = 600.0
 """Seconds for one command: an installation fetches some fifty packages."""
 
@@ -40,11 +36,9 @@ class Way(NamedTuple):
     start: tuple[str, ...]
 
 
-UV = str(HERE / f"uv{SUFFIX}")
-UVX = str(HERE / f"uvx{SUFFIX}")
-PIPX = str(TOOLS / f"pipx{SUFFIX}")
-PYTHON_OF = f"{{folder}}/venv/{BINARIES}/python"
-COMMAND = f"mcp-remote-py{SUFFIX}"
+UV, UVX = (str(Path(sys.executable).with_name(name)) for name in ("uv", "uvx"))
+PIPX = str(ROOT / ".venv-release/bin/pipx")
+PYTHON_OF = "{folder}/venv/bin/python"
 
 WAYS = (
     Way(
@@ -54,17 +48,17 @@ WAYS = (
             (PYTHON_OF, "-m", "pip", "install", "--quiet", "{file}"),
             (PYTHON_OF, "-m", "pip", "check"),
         ),
-        (f"{{folder}}/venv/{BINARIES}/{COMMAND}",),
+        ("{folder}/venv/bin/mcp-remote-py",),
     ),
     Way(
         "pipx install",
         ((PIPX, "install", "--python", sys.executable, "{file}"),),
-        (f"{{folder}}/bin/{COMMAND}",),
+        ("{folder}/bin/mcp-remote-py",),
     ),
     Way(
         "uv tool install",
         ((UV, "tool", "install", "--quiet", "--python", sys.executable, "{file}"),),
-        (f"{{folder}}/bin/{COMMAND}",),
+        ("{folder}/bin/mcp-remote-py",),
     ),
     Way(
         "uvx",
@@ -74,7 +68,7 @@ WAYS = (
 )
 """As the documents say it, with a file in the place of the name."""
 
-BUILT = {
+KINDS = {
     "wheel": re.compile(r"mcp_remote_py-(.+)-py3-none-any\.whl"),
     "sdist": re.compile(r"mcp_remote_py-(.+)\.tar\.gz"),
 }
@@ -110,13 +104,13 @@ def variables_of(folder: Path, cache: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("kind", BUILT)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 def test_it_is_installed_and_relays(way: Way, kind: str, folder: Path, cache: Path) -> None:
     built = Path(os.environ["BUILT"]).resolve()
-    found = [path for path in built.glob("*") if BUILT[kind].fullmatch(path.name)]
+    found = [path for path in built.glob("*") if KINDS[kind].fullmatch(path.name)]
     assert len(found) == 1, f"{built} must hold one {kind}: scripts/packages makes it."
-    file, version = found[0], BUILT[kind].sub(r"\1", found[0].name)
+    file, version = found[0], KINDS[kind].sub(r"\1", found[0].name)
     variables = variables_of(folder, cache)
 
     def fill_in(words: tuple[str, ...]) -> list[str]:
