@@ -107,25 +107,49 @@ def load_toml(text: str) -> dict[str, Any]:
             "a longer one was found",
         ) from None
     except RecursionError:
-        raise broken_at(
-            text,
-            _find_depth(text),
-            f"A config file has at most {MAX_CONFIG_DEPTH} brackets inside each other",
-            "here is one more",
-        ) from None
+        raise _explain_depth(text) from None
+    # `tomllib` has a bound for them in newer Pythons only.
     long_name = _find_long_name(text) if text.count(".") > MAX_CONFIG_DEPTH else -1
     if long_name != -1:
-        raise broken_at(
-            text,
-            long_name,
-            f"A name has at most {MAX_CONFIG_DEPTH} parts with dots between them",
-            "this one has more",
-        )
+        raise _broken_name(text, long_name)
     return value
 
 
+def _broken_name(text: str, at: int) -> BrokenConfig:
+    return broken_at(
+        text,
+        at,
+        f"A name has at most {MAX_CONFIG_DEPTH} parts with dots between them",
+        "this one has more",
+    )
+
+
+def _broken_depth(text: str, at: int) -> BrokenConfig:
+    return broken_at(
+        text,
+        at,
+        f"A config file has at most {MAX_CONFIG_DEPTH} brackets inside each other",
+        "here is one more",
+    )
+
+
+def _explain_depth(text: str) -> BrokenConfig:
+    """Of the first bracket or name that is too deep; what stands behind it need not be TOML."""
+    for each in _cut(text):
+        if len(each.path) > MAX_CONFIG_DEPTH:
+            return _broken_name(text, each.start)
+        depth = 0
+        for part in _cut_value(text, each):
+            if part[0][0] not in "\"'#" and (match := _LONG_NAME.search(text, *part.span())):
+                return _broken_name(text, match.start())
+            depth += (part[0] in "[{") - (part[0] in "]}")
+            if depth > MAX_CONFIG_DEPTH:
+                return _broken_depth(text, part.start())
+    return _broken_depth(text, len(text))
+
+
 def _find_long_name(text: str) -> int:
-    """The place of a name that nests too deep, -1 without one: `tomllib` has no bound for them."""
+    """The place of a name that nests too deep, -1 without one."""
     for each in _cut(text):
         if len(each.path) > MAX_CONFIG_DEPTH:
             return each.start
@@ -134,29 +158,19 @@ def _find_long_name(text: str) -> int:
 
 def _find_in_values(text: str, pattern: re.Pattern[str]) -> int:
     """The place of the first match outside of strings and comments, -1 without one."""
-    for part in _cut_values(text):
-        if part[0][0] not in "\"'#" and (match := pattern.search(text, *part.span())):
-            return match.start()
+    for each in _cut(text):
+        for part in _cut_value(text, each):
+            if part[0][0] not in "\"'#" and (match := pattern.search(text, *part.span())):
+                return match.start()
     return -1
 
 
-def _find_depth(text: str) -> int:
-    """The place of the first bracket that is too deep, or the end of the text."""
-    depth = 0
-    for part in _cut_values(text):
-        depth += (part[0] in "[{") - (part[0] in "]}")
-        if depth > MAX_CONFIG_DEPTH:
-            return part.start()
-    return len(text)
-
-
-def _cut_values(text: str) -> Iterator[re.Match[str]]:
-    """The parts of all values: strings, comments, brackets, and what is between them."""
-    for each in _cut(text):
-        at = each.value
-        while -1 < at < each.value_end and (part := _VALUE_PART.match(text, at)):
-            yield part
-            at = part.end()
+def _cut_value(text: str, statement: Statement) -> Iterator[re.Match[str]]:
+    """The parts of its value: strings, comments, brackets, and what is between them."""
+    at = statement.value
+    while -1 < at < statement.value_end and (part := _VALUE_PART.match(text, at)):
+        yield part
+        at = part.end()
 
 
 def _find_place(text: str, line: int, column: int) -> int:
