@@ -26,7 +26,11 @@ PATIENCE = 300.0
 NONE, FOUND, NOT_ANSWERED = 0, 1, 2
 """What is known; also the exit status."""
 
-NPM_FOLDERS = ("tests/real", "tests/real/worker-era", "tests/conformance", "tests/interop")
+NPM_FOLDERS = sorted(
+    lock.parent.relative_to(ROOT).as_posix()
+    for pattern in ("tests/*/package-lock.json", "tests/*/*/package-lock.json")
+    for lock in ROOT.glob(pattern)
+)
 
 
 class Outcome(NamedTuple):

@@ -97,7 +97,8 @@ class Relay:
         """
         line = self._stdout.readline()
         if not line:
-            raise Failed(f"it ended, or was killed after {PATIENCE:.0f} s; see {LOG}")
+            place = LOG.relative_to(ROOT)  # it is written down
+            raise Failed(f"it ended, or was killed after {PATIENCE:.0f} s; see {place}")
         return line
 
     def open(self) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.canaries import HEADERS, LOGS, RUN
 from tests.system_marks import mark_of, runs_here
@@ -19,8 +19,10 @@ from tests.thorough import THOROUGH, often
 # Ten thousand tests are collected, and stay: to look through them for garbage is half of the time.
 gc.disable()
 
-settings.register_profile("usual", max_examples=often(20, 1000))
-settings.register_profile("few", max_examples=10)
+# How fast examples are made says how busy the machine is.
+IGNORED = [HealthCheck.too_slow]
+settings.register_profile("usual", max_examples=often(20, 1000), suppress_health_check=IGNORED)
+settings.register_profile("few", max_examples=10, suppress_health_check=IGNORED)
 settings.load_profile("usual")
 
 

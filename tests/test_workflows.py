@@ -111,6 +111,23 @@ def test_a_step_runs_a_command_that_is_there(place: str, step: Any) -> None:
         assert "${{" not in line, f"{place}: what others write gets into a shell as a variable only"
 
 
+def test_nobody_gets_what_was_not_tested_built_twice_installed_and_audited() -> None:
+    release, tests = (
+        load(GITHUB / f"workflows/{name}.yml")["jobs"] for name in ("release", "tests")
+    )
+    built = [line for step in release["build"]["steps"] for line in step.get("run", "").split("\n")]
+    commands = [line.split()[0] for line in built if line.startswith("scripts/")]
+    made = ["scripts/packages", "scripts/install-check"]
+    assert commands == ["scripts/release-notes", *made, "scripts/audit"]
+    assert release["tests"]["uses"] == "./.github/workflows/tests.yml"
+    order = ["tests", "build", "attest", "publish", "announce"]
+    assert [(name, job.get("needs")) for name, job in release.items()] == [
+        *zip(order, [None, *order], strict=False)
+    ]
+    runs = [step["run"].split()[0] for step in tests["packages"]["steps"] if "run" in step]
+    assert runs == made, "a change is told before its release is"
+
+
 def test_nothing_needs_to_know_whose_the_repository_is() -> None:
     for path in sorted(GITHUB.rglob("*")):
         if path.is_file():

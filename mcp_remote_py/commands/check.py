@@ -17,7 +17,6 @@ import traceback
 from collections.abc import (
     AsyncGenerator,
     Callable,
-    Coroutine,
     Generator,
     Iterable,
     Mapping,
@@ -29,6 +28,7 @@ from mcp_remote_py import __version__
 from mcp_remote_py.checking.server_steps import check_server
 from mcp_remote_py.checking.talk import CHECK_PATIENCE, ServerTalk
 from mcp_remote_py.commands.check_look import open_talk
+from mcp_remote_py.commands.stoppable import run_stoppable
 from mcp_remote_py.console import Console, wrap_text
 from mcp_remote_py.diagnosis.answers import TRANSPORT, TRANSPORT_TITLE, name_value_place
 from mcp_remote_py.diagnosis.entry_starts import blame_start, describe_start
@@ -76,9 +76,6 @@ PERSON_PATIENCE = 15 * 60.0
 COMMAND_PATIENCE = 5.0
 """Seconds of them that the commands have that print headers; a relay gives each one longer."""
 
-CTRL_C_PATIENCE = 1.0
-"""Seconds that what runs has to end by itself after Ctrl+C."""
-
 LONGEST_SILENCE = 10.0
 """Seconds within which there is a verdict where nothing answers: as who did not wait is told."""
 
@@ -125,7 +122,7 @@ def run_check(
     )
     with _quiet_log(settings):
         try:
-            verdict = _run(check.run())
+            verdict = run_stoppable(check.run())
         except KeyboardInterrupt:
             patience = None if settings.login else LONGEST_SILENCE
             verdict = describe_stopped(check.steps, check.doing, patience)
@@ -316,33 +313,6 @@ class _Check:
         else:
             self.finish()
             self._console.say(one_line(text))
-
-
-def _run(checking: Coroutine[None, None, Verdict]) -> Verdict:
-    """Not asyncio.run: its end waits for name look-ups that may take minutes."""
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(checking)
-    try:
-        return loop.run_until_complete(task)
-    except KeyboardInterrupt:
-        loop.set_exception_handler(lambda _, __: None)  # what it tore is not worth a word
-        raise
-    finally:
-        # A second Ctrl+C does not wait for it: what is open ends with the process.
-        with contextlib.suppress(KeyboardInterrupt):
-            loop.run_until_complete(_end_all())
-        loop.close()
-
-
-async def _end_all() -> None:
-    """Ends what still runs, as far as it ends in time: sessions, processes, listeners."""
-    left = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in left:
-        task.cancel()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(CTRL_C_PATIENCE):
-            await asyncio.gather(*left, return_exceptions=True)
-            await asyncio.get_running_loop().shutdown_asyncgens()
 
 
 def _name_login(settings: CheckSettings) -> str:

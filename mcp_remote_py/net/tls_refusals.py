@@ -33,8 +33,16 @@ _EITHER_HINT = (
 _UNKNOWN_ISSUER = (20, 21)
 """OpenSSL's numbers where the certificate of who has signed is not to be had."""
 
+# By OpenSSL's numbers of what is wrong with a certificate (x509_vfy.h, X509_V_ERR_*).
+_CERTIFICATE_WORDS = {
+    9: "certificate is not yet valid",
+    10: "certificate has expired",
+    18: "self-signed certificate",
+    19: "self-signed certificate in certificate chain",
+}
+"""Where its releases say one thing in several ways; of other numbers its own words are told."""
+
 _CERTIFICATE_HINTS = {
-    # The numbers are OpenSSL's (x509_vfy.h, X509_V_ERR_*).
     **dict.fromkeys((9, 10), "Check this machine's clock; else tell whoever runs the server."),
     **dict.fromkeys(
         (62, 64),
@@ -42,7 +50,7 @@ _CERTIFICATE_HINTS = {
         "page of its own that answers in its place.",
     ),
 }
-"""By the number of what is wrong with a certificate; else it is who has signed it."""
+"""Else it is who has signed it."""
 
 _ALERT = re.compile(r"(?:TLSV1|TLSV13|SSLV3)_(?:ALERT_)?")
 
@@ -144,17 +152,14 @@ def explain_tls(error: ssl.SSLError, who: str, at: str, *, is_proxy: bool) -> Un
         issuer = shorten(" ".join(getattr(error, "__notes__", ())))
         named = f'"{issuer}"' if issuer else "another"
         signed = f" It was signed by {named}." if issuer else ""
+        words = _CERTIFICATE_WORDS.get(error.verify_code, error.verify_message.rstrip("."))
         hint = _CERTIFICATE_HINTS.get(error.verify_code, CERTIFICATE_HINT)
         if error.verify_code in _UNKNOWN_ISSUER and getattr(error, "may_lack_one", False):
             signed = (
                 f" It was signed by {named}, whose own certificate the {who} does not send with it."
             )
             hint = _INTERMEDIATE_HINT if getattr(error, "lacks_one", False) else _EITHER_HINT
-        return Unusable(
-            f"The {who}'s certificate is not trusted{at}: {error.verify_message.rstrip('.')}."
-            f"{signed}",
-            hint=hint,
-        )
+        return Unusable(f"The {who}'s certificate is not trusted{at}: {words}.{signed}", hint=hint)
     given = getattr(error, "reason", None) or str(error)
     reason = _ALERT.sub("", given, count=1)
     words = reason.replace("_", " ").lower() if reason != given else given

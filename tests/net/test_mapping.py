@@ -220,12 +220,22 @@ def certificate(code: int, words: str) -> faults.NotConnected:
 
 @pytest.mark.report("T13")
 @pytest.mark.parametrize(
-    ("code", "hint"),
-    [(62, "another name"), (64, "another name"), (10, "clock"), (9, "clock"), (20, "--ca-cert")],
+    ("code", "words", "hint"),
+    [
+        (62, "Reason", "another name"),
+        (64, "Reason", "another name"),
+        (10, "certificate has expired", "clock"),
+        (9, "certificate is not yet valid", "clock"),
+        (18, "self-signed certificate", "--ca-cert"),
+        (19, "self-signed certificate in certificate chain", "--ca-cert"),
+        (20, "Reason", "--ca-cert"),
+    ],
 )
-def test_each_fault_of_a_certificate_has_its_next_step(code: int, hint: str) -> None:
+def test_each_fault_of_a_certificate_has_its_next_step_whatever_openssl_calls_it(
+    code: int, words: str, hint: str
+) -> None:
     mapped = said(certificate(code, "Reason."))
-    assert mapped.startswith("The server's certificate is not trusted (https://e.com): Reason. ")
+    assert mapped.startswith(f"The server's certificate is not trusted (https://e.com): {words}. ")
     assert hint in mapped
     assert f"(https://e.com through the HTTP proxy {PROXY})" in said(
         at_proxy(certificate(code, "x"), is_beyond=True)
@@ -277,6 +287,7 @@ def test_a_chain_that_is_not_whole_is_told_apart(
     assert fault.__cause__ is not None
     fault.__cause__.add_note("Corp CA")
     vars(fault.__cause__).update(marks)
+    words = "self-signed certificate" if code == 18 else "Reason"
     assert said(fault) == (
-        f"The server's certificate is not trusted (https://e.com): Reason. {told}"
+        f"The server's certificate is not trusted (https://e.com): {words}. {told}"
     )

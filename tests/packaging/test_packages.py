@@ -5,6 +5,7 @@ They are built once, by the backend that builds the real ones. Must not know how
 
 from __future__ import annotations
 
+import re
 import tarfile
 import tomllib
 import zipfile
@@ -138,8 +139,10 @@ def test_package_does_not_tell_where_it_was_built(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
     package: Package = request.getfixturevalue(kind)
+    # Not every "/workflows" is a file of /work.
+    place = re.compile(re.escape(str(ROOT).encode()) + rb"(?![\w-])")
     for name, content in package.files.items():
-        assert str(ROOT).encode() not in content, name
+        assert not place.search(content), name
 
 
 @pytest.mark.parametrize(("kind", "builder"), [("wheel", WheelBuilder), ("sdist", SdistBuilder)])

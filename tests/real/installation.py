@@ -126,7 +126,7 @@ def install_fastmcp() -> Path:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
         # Compiled when it is first loaded: most of it never is.
         install = [*pip, "--python", str(FASTMCP_PYTHON), "install", "--quiet", "--no-compile"]
-        run([*install, "--requirement", str(FASTMCP_REQUIREMENTS)])
+        run([*install, "--require-hashes", "--requirement", str(FASTMCP_REQUIREMENTS)])
         stamp.write_text(wanted)
     return command
 

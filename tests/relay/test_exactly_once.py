@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.harness.host import Host, environment_for
@@ -194,7 +194,6 @@ def property_of(server: WildServer, host: Host, scripted: Scripted) -> Callable[
         deadline=None,
         derandomize=True,
         database=None,
-        suppress_health_check=[HealthCheck.too_slow],
     )
     @given(batch=st.lists(one, min_size=1, max_size=8))
     def check(batch: list[tuple[str, str]]) -> None:

@@ -55,10 +55,11 @@ def install_python_sdk() -> PythonSdk:
         FETCHED.mkdir()
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
         quick = ["--no-compile", "--target", str(found.packages)]
-        run([*pip, "install", "--no-deps", *quick, "--requirement", str(NEEDED)], HERE)
+        exact = ["--no-deps", "--require-hashes", "--requirement"]
+        run([*pip, "install", *quick, *exact, str(NEEDED)], HERE)
         # pip asks a source for its metadata; what that needs was just installed.
-        plain = ["--no-deps", "--no-binary", "mcp", "--no-build-isolation", "--require-hashes"]
-        words = [*pip, "download", *plain, "--dest", str(FETCHED), "--requirement", str(SOURCE)]
+        plain = ["--no-binary", "mcp", "--no-build-isolation", "--dest", str(FETCHED)]
+        words = [*pip, "download", *plain, *exact, str(SOURCE)]
         run(words, HERE, {"PYTHONPATH": str(found.packages)})
         with tarfile.open(FETCHED / f"{name}.tar.gz") as archive:
             inside = [one for one in archive if one.name.startswith(f"{name}/tests/")]
