@@ -210,7 +210,7 @@ class _Output(asyncio.SubprocessProtocol):
 
     @property
     def is_too_long(self) -> bool:
-        """Whether it is no list of headers."""
+        """Whether it cannot be a list of headers."""
         return len(self.text) > MAX_HEADERS_LENGTH
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:

@@ -69,7 +69,7 @@ class MessageStream(EventDecoder):
         responses: how many of them answer something.
         odd: the first response that can only be for the request.
         look: sees an answer before it is delivered, and may raise what it stands for.
-        said: the words of the last event that is named an error, and is no message.
+        said: the words of the last event that is named an error, and is not a message.
     """
 
     messages = 0
