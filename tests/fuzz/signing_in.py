@@ -278,8 +278,9 @@ def check_callback(data: bytes) -> None:
     check_page(answer, content)
     if parameters is not None:
         assert parameters["state"] == STATE
-        head = content.decode("latin-1").lower()
-        assert head.lstrip("\r\n").startswith("get /oauth/callback?")
+        request = content.decode("latin-1").lower().lstrip("\r\n")
+        head = re.split(r"\n\r?\n", request, maxsplit=1)[0]
+        assert head.startswith("get /oauth/callback?")
         hosts = re.findall(r"^host:[ \t]*(.*?)[ \t]*\r?$", head, re.MULTILINE)
         assert len(hosts) == 1
         assert hosts[0] in _AUTHORITIES
