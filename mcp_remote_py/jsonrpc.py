@@ -54,6 +54,8 @@ below -32000 (2026-07-28, basic/index, "Error Codes")."""
 Payload = bytes | msgspec.Raw | Tree
 """JSON text, or the members of an object."""
 
+NULL = msgspec.Raw(b"null")
+
 
 class Kind(enum.Enum):
     """The kind of a message, by its members (JSON-RPC 2.0 §4 and §5)."""
@@ -402,11 +404,6 @@ def is_same_id(response: Message, request: Message) -> bool:
     return one is None or (
         isinstance(one, str) != isinstance(other, str) and str(one) == str(other)
     )
-
-
-def is_null(value: bytes | msgspec.Raw) -> bool:
-    """Whether a JSON value is `null`."""
-    return bytes(memoryview(value)[:5]) == b"null"
 
 
 def is_object(payload: msgspec.Raw | Tree | None) -> bool:

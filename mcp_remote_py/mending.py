@@ -15,9 +15,9 @@ from mcp_remote_py.errors import EVIDENCE_BYTES, one_line, shorten
 from mcp_remote_py.json_text import encode, read_text
 from mcp_remote_py.jsonrpc import (
     INTERNAL_ERROR,
+    NULL,
     Kind,
     Message,
-    is_null,
     is_object,
     make_notification,
     make_request,
@@ -37,7 +37,7 @@ def mend_message(message: Message) -> Message:
     if message.kind is Kind.RESPONSE:
         return readdress(message, message.raw_id or b"null")
     params = message.payload
-    if params is None or (isinstance(params, msgspec.Raw) and is_null(params)):
+    if params is None or params == NULL:
         params = b""
     if message.kind is Kind.REQUEST:
         return make_request(message.raw_id, message.method, params)

@@ -27,12 +27,12 @@ from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.json_text import UNREADABLE, decode_mended, mend_surrogates
 from mcp_remote_py.jsonrpc import (
     INVALID_REQUEST,
+    NULL,
     PARSE_ERROR,
     Kind,
     Message,
     Shape,
     count_bytes,
-    is_null,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ _BYTE_ORDER_MARK = codecs.BOM_UTF8
 
 
 _Given = msgspec.Raw | msgspec.UnsetType
+
+
+_VERSION = msgspec.Raw(b'"2.0"')
 
 
 class _Fields(msgspec.Struct):
@@ -213,9 +216,7 @@ def _make_message(raw: bytes, fields: _Fields, shape: Shape | None = None) -> Me
             raise InvalidMessage(text, code=INVALID_REQUEST)
         raw_id = bytes(fields.id)
     is_answer = fields.result is not msgspec.UNSET or fields.error is not msgspec.UNSET
-    is_proper = fields.jsonrpc is not msgspec.UNSET and (
-        bytes(memoryview(fields.jsonrpc)[:6]) == b'"2.0"'
-    )
+    is_proper = fields.jsonrpc == _VERSION
     if fields.method is not msgspec.UNSET and not (is_answer and _is_nothing(fields.method)):
         method = _read_method(fields.method, raw_id)
         kind = Kind.REQUEST if raw_id else Kind.NOTIFICATION
@@ -226,7 +227,7 @@ def _make_message(raw: bytes, fields: _Fields, shape: Shape | None = None) -> Me
             raw_id=raw_id,
             method=method,
             payload=params,
-            is_proper=is_proper and not is_answer and not (params and is_null(params)),
+            is_proper=is_proper and not is_answer and params != NULL,
             shape=shape,
         )
         if kind is Kind.REQUEST and message.key is None:
@@ -234,7 +235,7 @@ def _make_message(raw: bytes, fields: _Fields, shape: Shape | None = None) -> Me
         return message
     # `"error": null` beside a result is how JSON-RPC 1.0 says that there is none.
     is_error = fields.error is not msgspec.UNSET and (
-        fields.result is msgspec.UNSET or not is_null(fields.error)
+        fields.result is msgspec.UNSET or fields.error != NULL
     )
     payload = fields.error if is_error else fields.result
     if payload is msgspec.UNSET:
@@ -243,7 +244,7 @@ def _make_message(raw: bytes, fields: _Fields, shape: Shape | None = None) -> Me
             code=INVALID_REQUEST,
             raw_id=raw_id or None,
         )
-    has_both = fields.result is not msgspec.UNSET and fields.error is not msgspec.UNSET
+    has_both = fields.error is not msgspec.UNSET and fields.result is not msgspec.UNSET
     return Message(
         Kind.RESPONSE,
         (raw,),

@@ -282,10 +282,11 @@ class MessageReader:
 
     def _hand_over(self, message: Readable) -> None:
         if isinstance(message, Message):
-            if self._expected and message.kind is Kind.RESPONSE:
+            is_awaited = self._expected and message.kind is Kind.RESPONSE
+            if is_awaited and message.key not in self._expected:
                 message = find_asked(message, self._expected)
             self._deliver(message)
-            if self._expected and message.kind is Kind.RESPONSE:
+            if is_awaited:
                 expected = self._expected.get(message.key)
                 if expected is not None and not expected.done():
                     expected.set_result(None)
