@@ -87,7 +87,7 @@ async def ask_judge(
         return httpx2.AsyncClient(
             transport=transport,
             headers={**(headers or {}), "accept-encoding": "identity"},
-            timeout=httpx2.Timeout(patience),
+            timeout=None,  # else it may end before the whole, and its name be told
             trust_env=False,
         )
 

@@ -25,7 +25,7 @@ from mcp_remote_py.console import Console, Style
 from mcp_remote_py.credentials.session_files import list_records, state_directory
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.exit_status import DONE_STATUS, FAILED_STATUS
-from mcp_remote_py.hosts.config_text import remove_entry
+from mcp_remote_py.hosts.config_text import drop_empty_place, remove_entry
 from mcp_remote_py.hosts.entry_reading import EntryKind
 from mcp_remote_py.hosts.entry_view import show_difference, show_gone_inputs
 from mcp_remote_py.hosts.inputs import drop_inputs, find_inputs
@@ -114,9 +114,10 @@ def _uninstall(
     earlier = read_backups(Path(entry.path))
 
     def edit(content: bytes) -> bytes:
+        content = remove_entry(content, host.form, host.place, name)
         if asked := find_inputs(entry.members) if host.inputs else ():
             content = drop_inputs(content, host.inputs, asked)
-        return remove_entry(content, host.form, host.place, name, earlier)
+        return drop_empty_place(content, host.form, host.place, earlier)
 
     # A file that cannot be edited is told of before anybody is asked.
     content, after = preview_edit(Path(entry.path), edit)

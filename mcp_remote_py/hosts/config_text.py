@@ -75,26 +75,35 @@ def set_entry(
     return mark + edited.encode()
 
 
-def remove_entry(
-    content: bytes, form: Form, place: _Place, name: str, earlier: Collection[bytes] = ()
-) -> bytes:
+def remove_entry(content: bytes, form: Form, place: _Place, name: str) -> bytes:
     """The content without that entry; as it is where there is none.
-
-    `earlier` is what the file was before changes of ours. The object at `place` goes, too, where it
-    is empty now and the file was just so without it, and never with it: then it came with us.
 
     Raises:
         BrokenConfig: as `set_entry`.
     """
     mark, text = decode_config(content)
     if form is Form.TOML:
-        return mark + toml_edit.remove_toml_member(text, place, name).encode()
-    edited = json_edit.remove_json_member(text, place, name)
-    after = mark + edited.encode()
-    if after in earlier or json_edit.read_json_members(edited, place):
-        return after
-    without = mark + json_edit.remove_json_member(edited, place[:-1], place[-1]).encode()
-    return without if without in earlier else after
+        edited = toml_edit.remove_toml_member(text, place, name)
+    else:
+        edited = json_edit.remove_json_member(text, place, name)
+    return mark + edited.encode()
+
+
+def drop_empty_place(
+    content: bytes, form: Form, place: _Place, earlier: Collection[bytes]
+) -> bytes:
+    """The content without the object of the entries, where it is empty and came with us.
+
+    `earlier` is what the file was before changes of ours: just so without it, and never with it.
+
+    Raises:
+        BrokenConfig: as `set_entry`.
+    """
+    mark, text = decode_config(content)
+    if form is Form.TOML or content in earlier or json_edit.read_json_members(text, place):
+        return content
+    without = mark + json_edit.remove_json_member(text, place[:-1], place[-1]).encode()
+    return without if without in earlier else content
 
 
 def set_json_member(content: bytes, place: _Place, name: str, value: object) -> bytes:
