@@ -256,7 +256,7 @@ def _check_config(content: bytes, form: Form, place: tuple[str, ...]) -> None:
         check_place(content, error)
         return
     if "new" not in entries:
-        assert read_entries(put, form, place) == {**entries, "new": ENTRY}
+        assert _same(read_entries(put, form, place), {**entries, "new": ENTRY})
         back = remove_entry(put, form, place, "new")
         if _has(before, place):
             assert back == content, "what was put in and taken out is not as before"
