@@ -18,14 +18,14 @@ def read_record() -> dict[str, Any]:
 
 
 def keep_comparison(machine: str, rounds: int, table: str, failures: Sequence[str]) -> None:
-    """Keeps it in the place of the last one; `failures` are sentences."""
+    """Keeps it in the place of the last one; `failures` are sentences, each kept once."""
     record = read_record()
     record["comparison"] = {
         "day": _today(),
         "machine": machine,
         "rounds": rounds,
         "table": table.splitlines(),
-        "failures": list(failures),
+        "failures": list(dict.fromkeys(failures)),
     }
     _write(record)
 
