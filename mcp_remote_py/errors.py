@@ -112,9 +112,14 @@ def name_server(hint: str, url: str, options: str = "", runner: str = _RUNNER) -
 
 def explain_stars(hint: str) -> str:
     """`hint`, and what to do with a command in it that is masked: it cannot be copied."""
-    if MASK not in scrub_known(hint) or "mcp-remote-py login " not in hint:
-        return hint
-    return f"{hint} ({MASK} stands for a part that may be secret: write it out there.)"
+    return hint + explain_mask(hint) if "mcp-remote-py login " in hint else hint
+
+
+def explain_mask(command: str) -> str:
+    """What to do with a command that is masked, to be put behind it; "" where it is not."""
+    if MASK not in scrub_known(command):
+        return ""
+    return f" ({MASK} stands for a part that may be secret: write it out there.)"
 
 
 class McpRemoteError(Exception):

@@ -52,7 +52,6 @@ _BYTE_ORDER_MARK = codecs.BOM_UTF8
 
 _Given = msgspec.Raw | msgspec.UnsetType
 
-
 _VERSION = msgspec.Raw(b'"2.0"')
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from mcp_remote_py.commands.agent import BuildAgent
 from mcp_remote_py.commands.check_look import names_sign_in
-from mcp_remote_py.commands.entry_talk import explain_mask, own_options
+from mcp_remote_py.commands.entry_talk import own_options
 from mcp_remote_py.commands.login import run_login
 from mcp_remote_py.commands.looking import look_as_host
 from mcp_remote_py.console import Console, Style
@@ -20,6 +20,7 @@ from mcp_remote_py.credentials.session_files import list_records, state_director
 from mcp_remote_py.errors import (
     LOGIN_COMMAND,
     McpRemoteError,
+    explain_mask,
     explain_stars,
     name_server,
 )

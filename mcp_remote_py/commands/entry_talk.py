@@ -10,12 +10,11 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import NoReturn
 
 from mcp_remote_py.console import Console, Style
-from mcp_remote_py.errors import UsageError, one_line
+from mcp_remote_py.errors import UsageError, explain_mask, one_line
 from mcp_remote_py.hosts.catalogue import ALL_HOSTS, KNOWN_HOSTS, KnownHost
 from mcp_remote_py.hosts.entry_view import has_secrets
 from mcp_remote_py.installing.config_file import ConfigEdit
 from mcp_remote_py.installing.host_files import HostFile
-from mcp_remote_py.redact import MASK, scrub_known
 from mcp_remote_py.settings.entry import ConfigChoice
 
 UNCHANGED = "Nothing was changed."
@@ -143,10 +142,3 @@ def say_backup(
         console.say("It names a file with secrets that is deleted now.")
     if secrets:
         console.say("Delete it when all is well.")
-
-
-def explain_mask(command: str) -> str:
-    """What to do with a command that is masked, to be put behind it; "" where it is not."""
-    if MASK not in scrub_known(command):
-        return ""
-    return f" ({MASK} stands for a part that may be secret: write it out there.)"

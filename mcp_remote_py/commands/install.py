@@ -17,7 +17,6 @@ from mcp_remote_py.commands.agent import BuildAgent
 from mcp_remote_py.commands.entry_notes import PRINTED_FILES, list_notes, list_notes_of_printed
 from mcp_remote_py.commands.entry_talk import (
     agree_or_refuse,
-    explain_mask,
     own_options,
     pick_files,
     say_backup,
@@ -27,7 +26,7 @@ from mcp_remote_py.commands.entry_talk import (
     show_lines,
 )
 from mcp_remote_py.console import Console, Style
-from mcp_remote_py.errors import UsageError, one_line
+from mcp_remote_py.errors import UsageError, explain_mask, one_line
 from mcp_remote_py.exit_status import DONE_STATUS, FAILED_STATUS
 from mcp_remote_py.hosts.catalogue import PLAIN_HOST, KnownHost, find_host, host_of_file
 from mcp_remote_py.hosts.config_text import read_entries, set_entry

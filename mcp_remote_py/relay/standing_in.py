@@ -79,9 +79,7 @@ class StandingIn:
 
         Whichever step of it is slow: the person's, or one of a server or of another process.
         """
-        await self._clock.sleep(patience)
-        if self._is_unanswered(asked) and not self._is_signing_in():
-            self._begin_away(asked, memory)  # it is silent after a sign-in
+        await self._outlast(asked, memory, patience)  # it may be silent after a sign-in
         while self._is_unanswered(asked) and not self._is_signing_in():
             await self._clock.sleep(WATCH_INTERVAL)
         if self._is_unanswered(asked):

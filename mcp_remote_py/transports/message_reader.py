@@ -57,8 +57,10 @@ def find_response(data: bytes) -> Message | None:
 
 
 def _answers(data: bytes, request: Message | None) -> bool:
-    response = None if request is None else find_response(data)
-    return response is not None and request is not None and response.key == request.key
+    if request is None:
+        return False
+    response = find_response(data)
+    return response is not None and response.key == request.key
 
 
 class MessageStream(EventDecoder):

@@ -12,7 +12,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -23,6 +22,7 @@ from hatchling.builders.wheel import WheelBuilder
 from mcp import Client, StdioServerParameters
 
 from tests.harness.browser import fake_browser
+from tests.harness.warm import run
 from tests.peers.authorization_server import AuthorizationServer
 
 ROOT = Path(__file__).parents[2]
@@ -72,15 +72,8 @@ def play_first_run(folder: Path, name: str) -> FirstRun:
         before = ["--python", sys.executable, "--from", wheel]
 
         def play(*words: str) -> str:
-            done = subprocess.run(
-                [str(runner), *before, "mcp-remote-py", *words],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=PATIENCE,
-                check=False,
-            )
+            command = [str(runner), *before, "mcp-remote-py", *words]
+            done = run(command, environment, PATIENCE, fresh=True)
             assert done.returncode == 0, done.stdout + done.stderr
             typed = f"$ uvx mcp-remote-py {' '.join(words)}"
             text = f"{typed}\n{done.stdout.rstrip()}".replace(f"--from {wheel} ", "")
