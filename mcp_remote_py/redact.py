@@ -103,15 +103,14 @@ _MIN_VALUE_LENGTH = 8
 def mask_path(path: str) -> str:
     """The name of a file as it may be shown, without what may be secret in it; never raises.
 
-    A person, or a host that tears words apart, may have given a token, a header or a key in its
-    place. What begins at a root or with a dot is the name of a file.
+    A person, or a host that tears words apart, may have given a token, a header, a key or an
+    object of JSON in its place. What begins at a root or with a dot is the name of a file.
     """
     if _NO_PATH.search(path):
         return MASK
-    if _ROOT.match(path):
-        return path
-    parts = _SEPARATORS.split(path)
-    return "".join(part if part in ("/", "\\") else _mask_key(part) for part in parts)
+    parts = (path,) if _ROOT.match(path) else map(_mask_key, _SEPARATORS.split(path))
+    shown = "".join(parts)
+    return shown if len(shown) <= MAX_PATH_LENGTH else f"{shown[:MAX_PATH_LENGTH]}…"
 
 
 def secrets_in_path(path: str) -> tuple[Secret, ...]:
@@ -136,8 +135,10 @@ def tokens_in_word(word: str) -> tuple[Secret, ...]:
     return tuple(Secret(part) for part in _PIECES.split(word) if is_token(part))
 
 
-_NO_PATH = lazy_pattern(r"\n|^[A-Za-z0-9-]+: ")
-"""Several lines, as a key has them, or the name of a header with what is behind it."""
+MAX_PATH_LENGTH = 1024
+"""Characters that are shown of the name of a file: its beginning says which word it is."""
+_NO_PATH = lazy_pattern(r"\n|^[A-Za-z0-9-]+: |^\s*\{")
+"""Several lines, as a key has them, the name of a header with what is behind it, or an object."""
 _HEADER_NAME = lazy_pattern(r"^[A-Za-z0-9-]+: +")
 """It is shown: so a person finds which word stands in the wrong place."""
 MIN_TOKEN_LENGTH = 16

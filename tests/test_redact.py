@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from mcp_remote_py.key_shapes import may_be_key
 from mcp_remote_py.redact import (
     MASK,
+    MAX_PATH_LENGTH,
     MAX_TOKENS_KNOWN,
     Secret,
     mask_path,
@@ -113,6 +114,8 @@ HEX = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"
         ("keys\\ab12cd34ef", "keys\\****"),
         ("Authorization: Bearer canary", "****"),
         ("-----BEGIN PRIVATE KEY-----\ncanary\n", "****"),
+        ('{client_id: c, client_secret: "pässword"}', "****"),
+        (' {"client_secret":"canary"}', "****"),
     ],
 )
 def test_what_stands_in_place_of_a_files_name_may_be_a_secret(path: str, shown: str) -> None:
@@ -120,6 +123,13 @@ def test_what_stands_in_place_of_a_files_name_may_be_a_secret(path: str, shown: 
     secrets = [secret.reveal() for secret in secrets_in_path(path)]
     assert bool(secrets) == (shown != path)
     assert all(secret in path and secret not in shown for secret in secrets)
+
+
+@pytest.mark.parametrize("beginning", ["/x/", "x "])
+def test_of_a_name_that_no_file_can_have_the_beginning_is_shown(beginning: str) -> None:
+    path = beginning + "a" * 5000
+    assert mask_path(path).startswith(beginning)
+    assert len(mask_path(path)) <= MAX_PATH_LENGTH + 1
 
 
 def test_what_a_person_needs_to_find_the_wrong_word_is_not_a_secret() -> None:
