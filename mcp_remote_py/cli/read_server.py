@@ -69,6 +69,7 @@ def read_proxy(
     network = read_network(given)
     if tries_proxy:
         network.proxy_for(server)  # one that cannot be used is said now
+    aws = _read_signature(given, server, headers)  # first: it adds words of the environment
     return ProxySettings(
         server=server,
         headers=headers,
@@ -92,7 +93,7 @@ def read_proxy(
         max_message_size=given.get("--max-message-size", DEFAULT_MAX_MESSAGE_SIZE),
         log=read_log(given),
         sign_in=_read_sign_in(given),
-        aws=_read_signature(given, server, headers),
+        aws=aws,
         entry_words=describe_entry(given),
     )
 
