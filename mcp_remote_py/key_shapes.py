@@ -66,6 +66,8 @@ _LONG_RUN = lazy_pattern(r"[A-Za-z0-9]{40,}")
 
 def may_be_key_behind(before: str, segment: str) -> bool:
     """Whether it may be a key by itself, or by the segment `before` it: `/key/hunter2`."""
+    if _is_short_word(segment):
+        return False
     is_named = _NAMES.fullmatch(before) is not None and _NUMBERED.fullmatch(segment) is not None
     return is_named or may_be_key(segment)
 
@@ -76,6 +78,8 @@ def may_be_key(segment: str) -> bool:
     In doubt it is one. Judged without its percent-encoding and word by word, so that a separator
     hides nothing; what does not look like a word must have `MIN_KEY_LENGTH` characters together.
     """
+    if _is_short_word(segment):
+        return False
     text = decode_segment(segment)
     if "=" in text.rstrip("&;") or _PREFIXED.match(text):
         return True  # a named value, or the end of base64
@@ -86,6 +90,11 @@ def may_be_key(segment: str) -> bool:
     odd = sum(len(word) for word in words if not _is_ordinary(word))
     digits = sum(len(word) for word in words if word.isdigit() and len(word) >= GROUP_LENGTH)
     return odd >= MIN_KEY_LENGTH or digits > 2 * GROUP_LENGTH
+
+
+def _is_short_word(segment: str) -> bool:
+    """A few letters, as in most addresses: a start compiles no pattern for them."""
+    return len(segment) < MIN_KEY_LENGTH and (segment.isalpha() or not segment)
 
 
 def is_token(word: str) -> bool:

@@ -14,7 +14,6 @@ import msgspec
 from mcp_remote_py.bounds import LONG_BYTES, MAX_KEPT_TOOLS
 from mcp_remote_py.json_text import UNREADABLE, read_members, read_string, read_text
 from mcp_remote_py.jsonrpc import Message, make_notification
-from mcp_remote_py.patterns import lazy_pattern
 
 
 class _Listable(msgspec.Struct):
@@ -27,7 +26,6 @@ class _Capabilities(msgspec.Struct):
 
 _decode_capabilities = msgspec.json.Decoder(_Capabilities).decode
 
-_VERSION = lazy_pattern(r"[\x21-\x7e]+")
 
 INITIALIZED = "notifications/initialized"
 
@@ -120,7 +118,8 @@ class SessionReplay:
 def _version_in(answer: Message) -> str:
     """The version, if it is one: it goes into a header, where a line break would begin another."""
     version = read_text(answer.members.get("protocolVersion"))
-    return version if _VERSION.fullmatch(version) else ""
+    is_visible = version.isascii() and version.isprintable() and " " not in version
+    return version if is_visible else ""
 
 
 def _announces_tools(answer: Message) -> bool:

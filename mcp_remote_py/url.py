@@ -30,7 +30,6 @@ BLANK = lazy_pattern(r"[\x00-\x20\x7f-\x9f\s]")
 """Blanks and control characters, which no URL has."""
 
 _SCHEME = lazy_pattern(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_PORT = lazy_pattern(r"[0-9]{1,5}")
 _LOOPBACK_IPV4 = lazy_pattern(r"127(\.(0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])){3}")
 
 
@@ -90,10 +89,9 @@ class ServerUrl(Value, frozen=True):
         """
         host = self.host.removesuffix(".")
         return (
-            host == "localhost"
+            host in ("localhost", "127.0.0.1", "::1")
             or host.endswith(".localhost")
-            or host == "::1"
-            or _LOOPBACK_IPV4.fullmatch(host) is not None
+            or (host.startswith("127.") and _LOOPBACK_IPV4.fullmatch(host) is not None)
         )
 
     @property
@@ -167,7 +165,8 @@ def parse_port(text: str) -> int:
     Raises:
         InvalidUrl: it is not a number from 1 to 65535.
     """
-    if not _PORT.fullmatch(text) or not 0 < int(text) < 65536:
+    is_number = text.isascii() and text.isdigit() and len(text) <= len("65535")
+    if not is_number or not 0 < int(text) < 65536:
         raise InvalidUrl(UrlFault.PORT)
     return int(text)
 

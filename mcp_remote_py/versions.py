@@ -21,7 +21,7 @@ _DATE = lazy_pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 def is_modern(version: str) -> bool:
     """Whether a revision does without the handshake; also one that is newer than this program."""
-    return _DATE.fullmatch(version) is not None and version > NEWEST_HANDSHAKE
+    return version > NEWEST_HANDSHAKE and _DATE.fullmatch(version) is not None
 
 
 def describe_revision(revision: str, *, is_new: bool) -> str:

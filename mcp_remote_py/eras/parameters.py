@@ -26,7 +26,6 @@ logger = logging.getLogger("mcp_remote_py.eras")
 MARK = "x-mcp-header"
 _MARK_TRACE = MARK.encode()
 
-_HEADER_SAFE = lazy_pattern(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _TOKEN = lazy_pattern(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 """RFC 9110 §5.6.2: what a field name may be made of."""
 
@@ -242,6 +241,7 @@ def encode_header_value(value: str) -> bytes:
     What is not plain visible ASCII, has blanks at an end, or looks encoded is base64 of UTF-8.
     """
     looks_encoded = value.startswith("=?base64?") and value.endswith("?=")
-    if _HEADER_SAFE.fullmatch(value) and not looks_encoded:
+    is_visible = value.isascii() and value.isprintable() and value and value == value.strip(" ")
+    if is_visible and not looks_encoded:
         return value.encode()
     return b"=?base64?" + base64.b64encode(value.encode("utf-8", "surrogatepass")) + b"?="

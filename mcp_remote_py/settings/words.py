@@ -64,7 +64,7 @@ def expand_environment(text: str, environment: Mapping[str, str]) -> str:
             "variables on.",
         ).named(name)
 
-    return _VARIABLE.sub(value_of, text)
+    return _VARIABLE.sub(value_of, text) if "${" in text else text
 
 
 _OF_HOST = lazy_pattern(r"\$\{(input|env|config|command):[^{}]*\}")

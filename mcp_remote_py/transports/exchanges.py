@@ -23,7 +23,6 @@ from mcp_remote_py.net.mapping import explain
 from mcp_remote_py.retry import STRANGER_PATIENCE, Acquaintance
 from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.settings.network import DEFAULT_CONNECT_TIMEOUT
-from mcp_remote_py.tls import Stamp, build_tls_context, stamp_files
 from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.response import Response
@@ -33,6 +32,7 @@ from mcp_remote_py.values import Value
 if TYPE_CHECKING:
     from mcp_remote_py.channel import Signature, Signer
     from mcp_remote_py.settings.http_proxy import HttpProxy
+    from mcp_remote_py.tls import Stamp
     from mcp_remote_py.transports.cookies import Cookies
 
 
@@ -194,6 +194,8 @@ class Exchanges:
 
         Client certificates that live for a day are renewed beside a process that goes on.
         """
+        from mcp_remote_py.tls import build_tls_context, stamp_files
+
         stamp = stamp_files(self._network.tls)
         if self._tls is None:
             self._tls, self._tls_stamp = build_tls_context(self._network.tls), stamp
@@ -206,6 +208,8 @@ class Exchanges:
         return self._tls
 
     def _build_proxy_tls(self) -> ssl.SSLContext:
+        from mcp_remote_py.tls import build_tls_context
+
         return build_tls_context(self._network.tls, certified=False)
 
 

@@ -17,7 +17,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from mcp_remote_py.errors import McpRemoteError, UsageError
-from mcp_remote_py.process_groups import kill_group
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings.headers import (
     MAX_HEADERS_LENGTH,
@@ -293,6 +292,8 @@ async def _end(process: asyncio.SubprocessTransport, output: _Output) -> None:
     A child in a group of its own may hold the other end of that for ever.
     """
     if not output.is_closed.done():
+        from mcp_remote_py.process_groups import kill_group  # few entries have a command
+
         with contextlib.suppress(ProcessLookupError, PermissionError):  # it ended by itself
             kill_group(process.get_pid(), process.kill)
         await asyncio.wait({output.has_ended}, timeout=END_PATIENCE)
