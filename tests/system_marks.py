@@ -24,6 +24,7 @@ SIGNS = {
     "linux": (
         *(r"/proc/", r"memfd_create", r"netns", r"prctl", r"sched_setaffinity", r"chromium"),
         *(r"apt-get", r"127\.0\.0\.[2-9]", r"XDG_", r"secretstorage", r"jeepney"),
+        r"setenv\(\"SSL_CERT_FILE",
     ),
     "posix": (
         *(r"os\.fork", r"os\.gete?uid", r"os\.killpg", r"os\.mkfifo", r"os\.openpty", r"os\.umask"),

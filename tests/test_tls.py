@@ -21,13 +21,16 @@ NOTHING = Tls()
 UNREADABLE = "-----BEGIN CERTIFICATE-----\nbm90IG9uZQ==\n-----END CERTIFICATE-----\n"
 
 
-def shake_hands(server_file: Path, tls: Tls = NOTHING) -> ssl.SSLObject:
+def shake_hands(
+    server_file: Path, tls: Tls = NOTHING, ours: ssl.SSLContext | None = None
+) -> ssl.SSLObject:
     """Our side of a handshake in memory with a server that shows that certificate."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(server_file)
     server = context.wrap_bio(to_server, to_client, server_side=True)
-    client = build_tls_context(tls).wrap_bio(to_client, to_server, server_hostname="localhost")
+    ours = ours or build_tls_context(tls)
+    client = ours.wrap_bio(to_client, to_server, server_hostname="localhost")
     for _ in range(4):
         for side in (client, server):
             try:
