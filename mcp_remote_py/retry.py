@@ -79,7 +79,7 @@ def parse_retry_after(value: str, now: float | None) -> float | None:
         return min(float(value), MAX_ASKED_WAIT)
     if (odd := _DELAY.fullmatch(value)) is not None:  # servers round, or name the unit
         return min(float(odd[1]), MAX_ASKED_WAIT)
-    if now is None:
+    if not value or now is None:
         return None
     from datetime import UTC
     from email.utils import parsedate_to_datetime  # 15 ms that only a date costs

@@ -98,7 +98,7 @@ class LazySignIn:
     def _get(self) -> SignInAgent:
         if self._agent is None:
             from mcp_remote_py.signin.application import name_application
-            from mcp_remote_py.signin.build import build_agent  # 0.2 s that few starts cost
+            from mcp_remote_py.signin.build import build_agent  # a third of a start
 
             self._agent = build_agent(
                 self._settings.login,

@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple
 
 from mcp_remote_py.errors import one_line
+from mcp_remote_py.patterns import lazy_pattern
 
 MAX_ITEMS = 1000
 """Schemes, parameters and pieces of something else that are looked at: 10 ms, and a header has
@@ -20,16 +21,16 @@ MAX_CHALLENGE_LENGTH = 16 * 1024
 
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED = r'"(?P<{0}>(?:[^"\\]|\\.?)*)(?:"|\Z)'
-_SEPARATORS = re.compile(r"[\s,]*")
-_PARAMETER = re.compile(
+_SEPARATORS = lazy_pattern(r"[\s,]*")
+_PARAMETER = lazy_pattern(
     # Not only tokens are taken without quotes: servers write URLs so.
     rf'(?P<name>{_NAME})[ \t]*=[ \t]*(?:{_QUOTED.format("quoted")}|(?P<bare>[^\s,"]*))',
     re.DOTALL,
 )
-_SCHEME = re.compile(rf"{_NAME}(?=[\s,]|\Z)")
-_JUNK = re.compile(rf'{_QUOTED.format("text")}|[^\s,"]+', re.DOTALL)
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_URL = re.compile(r"(?:https?://[^\s/?#]|/(?!/))[!-~]*", re.IGNORECASE)
+_SCHEME = lazy_pattern(rf"{_NAME}(?=[\s,]|\Z)")
+_JUNK = lazy_pattern(rf'{_QUOTED.format("text")}|[^\s,"]+', re.DOTALL)
+_ESCAPE = lazy_pattern(r"\\(.)", re.DOTALL)
+_URL = lazy_pattern(r"(?:https?://[^\s/?#]|/(?!/))[!-~]*", re.IGNORECASE)
 
 METADATA_NAMES = ("resource_metadata", "resource_metadata_uri", "resource_metadata_url")
 """Of RFC 9728 §5.1, and what servers make of it."""

@@ -17,6 +17,7 @@ from typing import NamedTuple, cast
 from mcp_remote_py.errors import shorten
 from mcp_remote_py.oauth.document import decode_document, quote
 from mcp_remote_py.oauth.steps import Credential
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import Secret, mask_url
 from mcp_remote_py.time_words import describe_span
 
@@ -32,7 +33,7 @@ MAX_AUDIENCES = 3
 ACCOUNT_CLAIMS = ("email", "preferred_username", "upn", "name", "sub")
 """OpenID Connect Core §5.1, and Entra's `upn`; the first is what a person knows an account by."""
 
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
+_BASE64URL = lazy_pattern(r"[A-Za-z0-9_-]+")
 
 _MICROSOFT_GRAPH = "00000003-0000-0000-c000-000000000000"
 """Entra's id of Graph, for which it gives a token where it did not understand the scopes (field

@@ -6,7 +6,6 @@ credentials are kept, nor how time passes: it asks for that as for all else.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -35,6 +34,7 @@ from mcp_remote_py.oauth.tokens import (
     parse_refusal,
     read_lifetime,
 )
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import Secret, mask_url, remember
 from mcp_remote_py.settings.network import CONSENT_TIMEOUT
 
@@ -47,7 +47,7 @@ MAX_INTERVAL = 60.0
 DEFAULT_LIFETIME = 600.0
 """Seconds a code is taken to be good for where the server does not say, as it must (§3.2)."""
 
-_USER_CODE = re.compile(r"[!-~]{1,64}")
+_USER_CODE = lazy_pattern(r"[!-~]{1,64}")
 
 
 class DeviceCode(NamedTuple):

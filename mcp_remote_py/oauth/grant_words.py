@@ -10,6 +10,8 @@ import re
 from collections.abc import Container
 from typing import NamedTuple, cast
 
+from mcp_remote_py.patterns import lazy_pattern
+
 INVALID_GRANT, INVALID_CLIENT = "invalid_grant", "invalid_client"
 
 _OWN = frozenset({200, 400, 401, 403})
@@ -33,7 +35,7 @@ _DEAD_ELSEWHERE = (  # German, Spanish and Portuguese, French, Italian, Chinese,
     r"|r\u00e9voqu\u00e9e?|scaduto|non valido"
     r"|\u8fc7\u671f|\u65e0\u6548|\u5931\u6548|\u7121\u52b9|\u671f\u9650\u5207\u308c)"
 )
-_DEAD_REFRESH_TOKEN = re.compile(
+_DEAD_REFRESH_TOKEN = lazy_pattern(
     rf"{_REFRESH_TOKEN}(?![a-z])[^.;]{{0,40}}?(?:(?<![a-z]){_DEAD}(?![a-z])|{_NOT}exist"
     rf"|{_DEAD_ELSEWHERE})"
     rf"|(?<![a-z]){_DEAD}[ _-](?:or [a-z]+ |access/)?{_REFRESH_TOKEN}(?![a-z])"
@@ -93,7 +95,7 @@ GRANT_READINGS = (
 
 _KNOWN_CODES = frozenset(one.code for one in GRANT_READINGS if one.code)
 
-_CODE = re.compile(r"[a-z_]{1,64}")
+_CODE = lazy_pattern(r"[a-z_]{1,64}")
 
 _NOT_OF_THE_GRANT = frozenset(
     {

@@ -50,6 +50,7 @@ from mcp_remote_py.oauth.tokens import (
     read_entra_code,
     shorten_without,
 )
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.redact import Secret, mask_url
 from mcp_remote_py.settings.network import CONSENT_TIMEOUT
@@ -287,7 +288,7 @@ def _read_otherwise(credential: Credential, error: TokenError) -> Credential | N
     return None
 
 
-_SCOPE_REFUSED = re.compile(
+_SCOPE_REFUSED = lazy_pattern(
     r"\bscopes?\b[^.;]{0,60}\b(?:not|in ?valid|mismatch|exceeds?|unknown|unsupported|unexpected)\b"
     r"|\b(?:invalid|unknown|unsupported|unexpected|unrecogni[sz]ed|extra)\b[^.;]{0,30}\bscopes?\b",
     re.IGNORECASE,

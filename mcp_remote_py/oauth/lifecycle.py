@@ -9,8 +9,8 @@ and with the process. Must not know HTTP, browsers, files, the keyring or the cl
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from mcp_remote_py.errors import McpRemoteError
 from mcp_remote_py.oauth.budget import (
@@ -30,7 +30,6 @@ from mcp_remote_py.oauth.explain import (
     explain_scope,
     explain_token,
 )
-from mcp_remote_py.oauth.grants import revoke
 from mcp_remote_py.oauth.holdings import Holdings
 from mcp_remote_py.oauth.policy import (
     POLICY_RULES,
@@ -42,7 +41,6 @@ from mcp_remote_py.oauth.policy import (
     decide,
 )
 from mcp_remote_py.oauth.renewal import Renewal
-from mcp_remote_py.oauth.sign_in import SignIn
 from mcp_remote_py.oauth.steps import (
     AcquireLock,
     Conversation,
@@ -61,6 +59,9 @@ from mcp_remote_py.oauth.tokens import INVALID_PROOF, USE_NONCE
 from mcp_remote_py.randomness import Random, RandomBytes
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.sign_in import SignInSettings
+
+if TYPE_CHECKING:
+    from mcp_remote_py.oauth.sign_in import SignIn
 
 LOOK_INTERVAL = 0.5
 """Seconds between two looks at what the process that signs in has got."""
@@ -90,7 +91,8 @@ class Parts(NamedTuple):
 
     holdings: type[Holdings] = Holdings
     renewal: type[Renewal] = Renewal
-    sign_in: type[SignIn] = SignIn
+    sign_in: type[SignIn] | None = None
+    """None: `SignIn`, which is loaded when a person is to be asked."""
 
 
 _PARTS = Parts()
@@ -120,7 +122,16 @@ class CredentialLifecycle:
         self._patience = patience
         self._held = parts.holdings(settings, now)
         self._renewal = parts.renewal(self._held, settings, now, random)
-        self._sign_in = parts.sign_in(self._held, server_url, settings, random_bytes, now)
+        self._parts = parts
+        self._server_url = server_url
+        self._random_bytes = random_bytes
+
+    @cached_property
+    def _sign_in(self) -> SignIn:
+        from mcp_remote_py.oauth.sign_in import SignIn
+
+        kind = self._parts.sign_in or SignIn
+        return kind(self._held, self._server_url, self._settings, self._random_bytes, self._now)
 
     @property
     def credential(self) -> Credential | None:
@@ -373,6 +384,8 @@ class CredentialLifecycle:
         yield from self._held.look()
         credential = self._held.credential
         if credential is not None:
+            from mcp_remote_py.oauth.grants import revoke
+
             yield from revoke(credential)
         self._held.drop()
         was_there = yield from ask(Forget())

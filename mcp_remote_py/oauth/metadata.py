@@ -8,7 +8,6 @@ where a document was found, nor in which order documents are asked for.
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple, cast
 
 from mcp_remote_py.errors import SignInFailed
@@ -16,6 +15,7 @@ from mcp_remote_py.oauth.document import quote
 from mcp_remote_py.oauth.known_issuers import is_known_pair
 from mcp_remote_py.oauth.ownership import is_issuer, is_same_issuer, trust_option
 from mcp_remote_py.oauth.scopes import OFFLINE_ACCESS
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_url
@@ -23,7 +23,7 @@ from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_url
 MAX_METADATA_URL_LENGTH = 2048
 """Characters of a published URL; Windows opens none much longer."""
 
-_PRINTABLE_ASCII = re.compile(r"[!-~]+")
+_PRINTABLE_ASCII = lazy_pattern(r"[!-~]+")
 
 _OPERATOR = "Tell whoever runs the authorization server."
 

@@ -14,7 +14,6 @@ document it came with. Pure: must not know how documents are found, nor how anyt
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterable
 from enum import Enum
@@ -24,12 +23,13 @@ from mcp_remote_py.errors import SignInFailed, shorten
 from mcp_remote_py.oauth.claims import name_audience
 from mcp_remote_py.oauth.document import decode_document, quote
 from mcp_remote_py.oauth.steps import Credential
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.settings.unattended import IdentityProvider, Unattended, WorkloadJwt
 from mcp_remote_py.url import InvalidUrl, parse_url
 
-_ISSUER = re.compile(r"https?://[A-Za-z0-9._~:/%@+=,{}\[\]-]+")
+_ISSUER = lazy_pattern(r"https?://[A-Za-z0-9._~:/%@+=,{}\[\]-]+")
 """No query or fragment (RFC 8414 §2), and nothing that ends a quoted word: a hint repeats it."""
 
 _CLIENT_INFO = "--static-oauth-client-info"

@@ -63,6 +63,7 @@ from mcp_remote_py.oauth.steps import (
     Report,
     Wait,
 )
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import Secret, mask_url, remember
 from mcp_remote_py.settings.sign_in import SignInSettings
 
@@ -82,9 +83,9 @@ _REGISTRATION_ERRORS = frozenset(
     }
 )
 """RFC 7591 §3.2.2: only who registers clients says so."""
-_CODE = re.compile(r"[a-z]+(?:_[a-z]+)+")
+_CODE = lazy_pattern(r"[a-z]+(?:_[a-z]+)+")
 """An error of OAuth; any other server has words, or a name of the status."""
-_DEAD_CLIENT = re.compile(
+_DEAD_CLIENT = lazy_pattern(
     # \b also keeps invalid_client_metadata apart, which is not a verdict on the client.
     r"\b(?:invalid_client|unauthorized_client"
     r"|invalid[ _]redirect(?:[ _]uri)?|redirect_uri_mismatch"
@@ -363,7 +364,7 @@ def _judge_client(
 
 
 _JWT_BY_KEY = "client_secret_jwt"
-_OTHER_METHODS = re.compile(r"jwt|tls|kerberos|spnego|attest", re.IGNORECASE)
+_OTHER_METHODS = lazy_pattern(r"jwt|tls|kerberos|spnego|attest", re.IGNORECASE)
 """Of methods that are none of ours, and that the server means (RFC 7591 §2, RFC 8705 §2)."""
 
 

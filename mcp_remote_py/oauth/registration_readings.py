@@ -8,13 +8,13 @@ nor what becomes of it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, cast
 
 from mcp_remote_py.errors import words_of
 from mcp_remote_py.oauth.document import decode_document, is_outage
 from mcp_remote_py.oauth.steps import HttpResponse
+from mcp_remote_py.patterns import lazy_pattern
 
 MAX_REGISTRATIONS = 6
 """Requests for a registration in one sign-in, with all other readings of it."""
@@ -116,7 +116,7 @@ class RegistrationReading(NamedTuple):
 
 def _says(words: str, *errors: str) -> Callable[[RegistrationRefusal], bool]:
     """Judges whether a refusal is about one member, by its error or by its words."""
-    pattern = re.compile(words)
+    pattern = lazy_pattern(words)
 
     def applies(refusal: RegistrationRefusal) -> bool:
         if refusal.error == INVALID_REDIRECT_URI:

@@ -28,7 +28,6 @@ from mcp_remote_py.oauth.budget import (
     wait_for_renewal,
 )
 from mcp_remote_py.oauth.explain import explain_doubt, explain_no_room, explain_renewal
-from mcp_remote_py.oauth.grants import drop_tokens
 from mcp_remote_py.oauth.holdings import Holdings
 from mcp_remote_py.oauth.policy import Fact, State
 from mcp_remote_py.oauth.steps import (
@@ -165,6 +164,8 @@ class Renewal:
             and held.token == known
             and {Fact.RENEWABLE, Fact.GRANT_DOUBTED} <= held.facts()
         ):
+            from mcp_remote_py.oauth.grants import drop_tokens
+
             yield Save(drop_tokens(credential))
             held.drop_unsaved()
             yield from held.look()

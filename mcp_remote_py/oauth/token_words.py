@@ -20,6 +20,7 @@ from mcp_remote_py.oauth.grant_words import (
     read_error_code,
     read_error_words,
 )
+from mcp_remote_py.patterns import lazy_pattern
 
 INSUFFICIENT_SCOPE = "insufficient_scope"
 """RFC 6750 §3.1."""
@@ -84,7 +85,7 @@ TOKEN_READINGS = (
     TokenReading(
         TokenWords.ENDED,
         "libraries for JWTs and API gateways, whose words are passed on",
-        words=re.compile(
+        words=lazy_pattern(
             rf"(?:(?:access|bearer|auth\w*|incoming|jwt)[ _-]?token {_ENDED}|jwt {_ENDED}"
             rf"|^(?:the )?(?:provided )?token {_ENDED}|^signature has expired)",
             re.IGNORECASE,
@@ -103,7 +104,7 @@ TOKEN_READINGS = (
         TokenWords.DOUBT,
         "the TypeScript SDK, whose check of tokens fails where a server's own part throws",
         frozenset({"server_error"}),
-        re.compile(r"^Internal Server Error$", re.IGNORECASE),
+        lazy_pattern(r"^Internal Server Error$", re.IGNORECASE),
         frozenset({500}),
     ),
 )
@@ -111,7 +112,7 @@ TOKEN_READINGS = (
 
 _KNOWN_CODES = frozenset[str]().union(*(one.codes for one in TOKEN_READINGS))
 
-_WHOLE = re.compile(
+_WHOLE = lazy_pattern(
     r"(?:error: |unauthorized: |forbidden: |tokenexpirederror: )?(?:"
     rf"(?:the |your )?(?:(?:access|bearer|auth\w*|incoming|provided|jwt|oauth) )*token {_ENDED}"
     rf"|jwt {_ENDED}|invalid_token|token_expired|signature has expired"
@@ -146,7 +147,7 @@ _FORBIDS = frozenset({400, 401, 403})
 """Statuses of a refusal that may want a scope: a person is asked for it, and the request is sent
 again. Whoever fails says it of somebody else's token, perhaps, and may have done what was asked."""
 
-_SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e ]+")
+_SCOPES = lazy_pattern(r"[\x21\x23-\x5b\x5d-\x7e ]+")
 
 
 def judge_words(code: str, words: str, status: int) -> TokenWords | None:

@@ -1,8 +1,7 @@
 """Answers of a token endpoint, read tolerantly, and the meaning of its refusals.
 
 Pure. Servers stray from RFC 6749 §5.1 in known ways (field note 8), and each of them is understood
-here, once. Must not know which grant asked, nor where tokens are kept; nor import authlib before
-there is something to read, for whoever only asks whether a token is due loads this.
+here, once. Must not know which grant asked, nor where tokens are kept; nor load authlib.
 """
 
 from __future__ import annotations
@@ -31,6 +30,7 @@ from mcp_remote_py.oauth.grant_words import (
     translate_code,
 )
 from mcp_remote_py.oauth.steps import Client, Credential, HttpResponse
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import Secret, scrub
 
 BEARER, DPOP = "Bearer", "DPoP"
@@ -105,7 +105,7 @@ _ENTRA_CODES = {
 """Entra's: `resource` does not fit the scopes, is not known; the scope is another's, is missing. It
 says them by any error."""
 
-_ABOUT_RESOURCE = re.compile(r"\bresource\b(?! (?:owner|server))", re.IGNORECASE)
+_ABOUT_RESOURCE = lazy_pattern(r"\bresource\b(?! (?:owner|server))", re.IGNORECASE)
 
 _HINTS = {
     **REQUEST_HINTS,
@@ -115,13 +115,13 @@ _HINTS = {
     INVALID_PROOF: CLOCK_HINT,
 }
 
-_HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
+_HEADER_SAFE = lazy_pattern(r"[\x21-\x7e]+")
 """Wider than RFC 6750's b64token, as real tokens are; no blank and nothing that ends a line."""
 
-_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+_SCOPE_TOKEN = lazy_pattern(r"[\x21\x23-\x5b\x5d-\x7e]+")
 """RFC 6749 §3.3."""
 
-_MEMBER_NAME = re.compile(r"[A-Za-z_]{1,32}")
+_MEMBER_NAME = lazy_pattern(r"[A-Za-z_]{1,32}")
 
 
 class TokenError(SignInFailed):

@@ -5,12 +5,12 @@ Loaded where one is given. Must not know how anybody signs in.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import cast
 
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.json_text import decode_json_object
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.urls import parse_plain_url
 from mcp_remote_py.settings.words import (
@@ -22,16 +22,16 @@ from mcp_remote_py.settings.words import (
 )
 from mcp_remote_py.url import LABEL, InvalidUrl, ServerUrl, parse_port
 
-_PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
-_CALLBACK_PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
+_PROFILE = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
+_CALLBACK_PATH = lazy_pattern(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
 """RFC 3986 §3.3, from the root."""
-_DOT_SEGMENT = re.compile(r"/\.\.?(?=/|$)")
+_DOT_SEGMENT = lazy_pattern(r"/\.\.?(?=/|$)")
 """Browsers take them out of a path (RFC 3986 §5.2.4), which then is another one."""
-_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+_SCOPE = lazy_pattern(r"[\x21\x23-\x5b\x5d-\x7e]+")
 """One scope (RFC 6749 §3.3)."""
-_ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21\x23-\x5b\x5d\x5f-\x7e]+")
-_PARAMETER_NAME = re.compile(r"[A-Za-z0-9._~:\[\]-]{1,64}")
-_ONE_VARIABLE = re.compile(r"\s*\$\{[^{}]+\}\s*")
+_ABSOLUTE_URI = lazy_pattern(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21\x23-\x5b\x5d\x5f-\x7e]+")
+_PARAMETER_NAME = lazy_pattern(r"[A-Za-z0-9._~:\[\]-]{1,64}")
+_ONE_VARIABLE = lazy_pattern(r"\s*\$\{[^{}]+\}\s*")
 _OWN_PARAMETERS = {
     "response_type": "It is always code.",
     "response_mode": "The answer must come in the query.",

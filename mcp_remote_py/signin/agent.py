@@ -23,9 +23,6 @@ from mcp_remote_py.errors import (
     explain_stars,
     name_server,
 )
-from mcp_remote_py.oauth.challenge import parse_challenge
-from mcp_remote_py.oauth.discovery import find_offer
-from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.lifecycle import CredentialLifecycle
 from mcp_remote_py.oauth.steps import Conversation, Credential, Proof, Stored
 from mcp_remote_py.oauth.tokens import BEARER, DPOP
@@ -104,6 +101,8 @@ class SignInAgent:
         credential = (b"authorization", f"{scheme} {token.reveal()}".encode())
         if key is None:
             return Sent(token, (credential,))
+        from mcp_remote_py.oauth.dpop import prove
+
         proof = prove(
             Proof(key, self._nonce),
             method.decode(),
@@ -127,6 +126,8 @@ class SignInAgent:
 
     async def refused(self, sent: Sent | None, status: int, challenge: bytes) -> bool:
         """See `Authorizer.refused`."""
+        from mcp_remote_py.oauth.challenge import parse_challenge
+
         token = None if sent is None else sent.token
         parsed = parse_challenge(challenge.decode("latin-1"))
         try:
@@ -174,6 +175,8 @@ class SignInAgent:
 
     async def find_offer(self) -> str | None:
         """See `commands.agent.Agent.find_offer`."""
+        from mcp_remote_py.oauth.discovery import find_offer
+
         return await self._play(find_offer(self._server_url, self._settings))
 
     def seconds_left(self) -> float | None:
@@ -187,6 +190,8 @@ class SignInAgent:
             McpRemoteError: why not, in a sentence for the person; or it came to nothing, because
                 it cannot be stored.
         """
+        from mcp_remote_py.oauth.challenge import parse_challenge
+
         try:
             credential = await self._play(self._lifecycle.sign_in(parse_challenge(challenge)))
         except McpRemoteError as error:

@@ -1,7 +1,8 @@
 """Puts together what signs in: the one composition of this folder, imported when it is needed.
 
-Real time, randomness, files, sockets and browser are named here and nowhere else in it. Must
-not know what any of them is for.
+Real time, randomness, files, sockets and browser are named here and nowhere else in it. What only
+a sign-in or a renewal needs is loaded with the first of them: most starts only send what is stored.
+Must not know what any of them is for.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from mcp_remote_py.clock import LoopClock, draw
@@ -25,35 +26,75 @@ from mcp_remote_py.credentials.store import MemoryStore, Store
 from mcp_remote_py.errors import StoreError
 from mcp_remote_py.oauth.budget import SignInBudget
 from mcp_remote_py.oauth.claims import account_of
-from mcp_remote_py.oauth.steps import Credential, Lock
+from mcp_remote_py.oauth.steps import Credential, Fetch, HttpResponse, Lock
 from mcp_remote_py.session_id import session_of
 from mcp_remote_py.settings.commands import LoginSettings
 from mcp_remote_py.signin.agent import SignInAgent
-from mcp_remote_py.signin.border import origins_of
-from mcp_remote_py.signin.browser import detect_platform, open_browser
-from mcp_remote_py.signin.callback import LOOPBACK_HOSTS, CallbackListener
-from mcp_remote_py.signin.fetch import Fetcher, build_fetcher
 from mcp_remote_py.signin.line_reader import LineReader
 from mcp_remote_py.signin.ports import Listener, Ports
-from mcp_remote_py.signin.refresh_process import describe_job, renew_in_child
+
+if TYPE_CHECKING:
+    from mcp_remote_py.signin.fetch import Fetcher
 
 LOWEST_PORT, PORTS = 3335, 45815
 """The range mcp-remote derives its callback port from: below what systems give out by chance."""
+
+
+class Connections:
+    """Those of a sign-in, from the first that is needed."""
+
+    def __init__(self, settings: LoginSettings, server_address: Callable[[], str]) -> None:
+        self._settings = settings
+        self._server_address = server_address
+        self._fetcher: Fetcher | None = None
+
+    async def fetch(self, step: Fetch) -> HttpResponse:
+        """See `Fetcher.fetch`."""
+        return await self._get().fetch(step)
+
+    async def judge(self, url: str, what: str) -> None:
+        """See `Border.check`."""
+        await self._get().border.check(url, what)
+
+    async def aclose(self) -> None:
+        """Closes those that there are."""
+        if self._fetcher is not None:
+            await self._fetcher.aclose()
+
+    def _get(self) -> Fetcher:
+        if self._fetcher is None:
+            from mcp_remote_py.signin.border import origins_of
+            from mcp_remote_py.signin.fetch import build_fetcher
+
+            self._fetcher = build_fetcher(
+                self._settings.server,
+                self._settings.network,
+                origins_of(self._settings.sign_in),
+                self._server_address,
+                time.time,
+                os.urandom,
+            )
+        return self._fetcher
 
 
 class BuiltAgent(SignInAgent):
     """A `SignInAgent` that closes the connections it was built with."""
 
     def __init__(
-        self, settings: LoginSettings, session: str, store: Store, ports: Ports, fetcher: Fetcher
+        self,
+        settings: LoginSettings,
+        session: str,
+        store: Store,
+        ports: Ports,
+        connections: Connections,
     ) -> None:
         super().__init__(str(settings.server), session, settings.sign_in, store, ports)
-        self._fetcher = fetcher
+        self._connections = connections
 
     async def aclose(self) -> None:
         """As of every agent; and its connections are closed."""
         await super().aclose()
-        await self._fetcher.aclose()
+        await self._connections.aclose()
 
 
 class StateRecords:
@@ -166,14 +207,7 @@ def build_agent(
     store = choose_store(chosen.token_store, directory, os.urandom)
     state = state or SessionFile(directory, session)
 
-    fetcher = build_fetcher(
-        settings.server,
-        settings.network,
-        origins_of(chosen),
-        server_address,
-        time.time,
-        os.urandom,
-    )
+    connections = Connections(settings, server_address)
     clock = LoopClock()
     locks = {
         kind: ProcessLock(directory / "locks" / f"{session.key}.{kind.value}.lock", clock)
@@ -187,6 +221,8 @@ def build_agent(
         return memory_locks.try_holding(lock) if isinstance(store, MemoryStore) else lock
 
     async def listen(redirect_uri: str) -> Listener:
+        from mcp_remote_py.signin.callback import LOOPBACK_HOSTS, CallbackListener
+
         if redirect_uri:
             parts = urlsplit(redirect_uri)
             listener = CallbackListener(
@@ -209,11 +245,15 @@ def build_agent(
         return listener
 
     async def renew(held: Held) -> Credential:
+        from mcp_remote_py.signin.refresh_process import describe_job, renew_in_child
+
         sealed = cast("SealedStore", store)
         job = await asyncio.to_thread(describe_job, sealed, session.key, settings, server_address())
         return await renew_in_child(job, held.share(), report)
 
     async def open_in_browser(url: str) -> bool:
+        from mcp_remote_py.signin.browser import detect_platform, open_browser
+
         kind = detect_platform(sys.platform, platform.release, environment)
         return await open_browser(url, environment, kind, chosen.browser)
 
@@ -222,9 +262,9 @@ def build_agent(
         session.key,
         store,
         Ports(
-            fetch=fetcher.fetch,
+            fetch=connections.fetch,
             listen=listen,
-            judge=fetcher.border.check,
+            judge=connections.judge,
             open_browser=open_in_browser,
             lock=hold,
             records=StateRecords(
@@ -243,5 +283,5 @@ def build_agent(
             else None,
             renew=renew if CAN_BE_SHARED and isinstance(store, SealedStore) else None,
         ),
-        fetcher,
+        connections,
     )

@@ -24,12 +24,8 @@ from mcp_remote_py.oauth.sent import TRY_AGAIN
 from mcp_remote_py.oauth.steps import Callback
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.signin.loopback_port import BACKLOG, MakeSocket, take_port
-from mcp_remote_py.signin.page import (
-    CONTENT_SECURITY_POLICY,
-    Outcome,
-    render_outcome,
-    render_stranger,
-)
+from mcp_remote_py.signin.page import CONTENT_SECURITY_POLICY, render_outcome, render_stranger
+from mcp_remote_py.signin.ports import Outcome
 from mcp_remote_py.signin.strangers import Strangers, recognise
 
 logger = logging.getLogger("mcp_remote_py.signin")

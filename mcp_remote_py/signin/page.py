@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from enum import Enum
 from html import escape
 from typing import NamedTuple
 from urllib.parse import quote
 
 from mcp_remote_py.errors import one_line
+from mcp_remote_py.signin.ports import Outcome
 
 MAX_NAME_LENGTH = 60
 """Characters of a name that are shown: servers choose their names, and may choose long ones."""
@@ -80,28 +80,6 @@ CONTENT_SECURITY_POLICY = (
 
 `data:` is for the icon of the tab, without which browsers ask for one when nobody listens any more.
 """
-
-
-class Outcome(Enum):
-    """The end of the browser's part of a sign-in, or PENDING before it is known."""
-
-    DONE = "done"
-    EXTENDED = "extended"
-    """Signed in before, and now allowed to do more (RFC 6750 §3.1 insufficient_scope)."""
-    DECLINED = "declined"
-    """The person, or the server for them, said no (RFC 6749 §4.1.2.1 access_denied)."""
-    EXPIRED = "expired"
-    """The code is not good any more, or was used before (RFC 6749 §5.2 invalid_grant)."""
-    AWAY = "away"
-    """The server did not say yes or no."""
-    FAILED = "failed"
-    PENDING = "pending"
-    """The code has arrived, what is done with it takes long."""
-
-    @property
-    def is_good(self) -> bool:
-        """Whether the person has what they wanted."""
-        return self in (Outcome.DONE, Outcome.EXTENDED)
 
 
 class _Words(NamedTuple):

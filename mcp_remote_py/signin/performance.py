@@ -15,8 +15,6 @@ from typing import TypeVar
 from mcp_remote_py.credentials.lock import Held, LockBusy
 from mcp_remote_py.credentials.store import Store
 from mcp_remote_py.errors import ExchangeError, McpRemoteError, SignInUnavailable
-from mcp_remote_py.oauth import flow
-from mcp_remote_py.oauth.grants import AuthorizationRefused, SignInDenied
 from mcp_remote_py.oauth.lifecycle import CredentialLifecycle
 from mcp_remote_py.oauth.steps import (
     AcquireLock,
@@ -53,8 +51,7 @@ from mcp_remote_py.redact import remember_tokens
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.signin.asking import Asking
 from mcp_remote_py.signin.driver import drive, read_secret
-from mcp_remote_py.signin.page import Outcome
-from mcp_remote_py.signin.ports import Listener, Ports
+from mcp_remote_py.signin.ports import Listener, Outcome, Ports
 
 logger = logging.getLogger("mcp_remote_py.signin")
 
@@ -297,6 +294,8 @@ class Performance:
             return _remember_tokens(renewed)
         self._stage.renewals += 1
         try:
+            from mcp_remote_py.oauth import flow
+
             ports = self._ports
             renewal = flow.renew(credential, self._stage.settings, ports.random_bytes, ports.now())
             return await drive(renewal, self._do)
@@ -306,6 +305,8 @@ class Performance:
 
 def _outcome_of(error: McpRemoteError) -> Outcome:
     """What the person in front of the browser is told; the whole of it is told elsewhere."""
+    from mcp_remote_py.oauth.grants import AuthorizationRefused, SignInDenied
+
     if isinstance(error, SignInDenied):
         return Outcome.DECLINED
     if isinstance(error, AuthorizationRefused):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
+from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
 from mcp_remote_py.credentials.lock import Held
@@ -11,7 +12,28 @@ from mcp_remote_py.oauth.budget import SignInBudget
 from mcp_remote_py.oauth.steps import Callback, Credential, Fetch, HttpResponse, Lock
 from mcp_remote_py.randomness import Random, RandomBytes
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.signin.page import Outcome
+
+
+class Outcome(Enum):
+    """The end of the browser's part of a sign-in, or PENDING before it is known."""
+
+    DONE = "done"
+    EXTENDED = "extended"
+    """Signed in before, and now allowed to do more (RFC 6750 §3.1 insufficient_scope)."""
+    DECLINED = "declined"
+    """The person, or the server for them, said no (RFC 6749 §4.1.2.1 access_denied)."""
+    EXPIRED = "expired"
+    """The code is not good any more, or was used before (RFC 6749 §5.2 invalid_grant)."""
+    AWAY = "away"
+    """The server did not say yes or no."""
+    FAILED = "failed"
+    PENDING = "pending"
+    """The code has arrived, what is done with it takes long."""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the person has what they wanted."""
+        return self in (Outcome.DONE, Outcome.EXTENDED)
 
 
 class Listener(Protocol):

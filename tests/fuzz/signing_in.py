@@ -44,7 +44,8 @@ from mcp_remote_py.oauth.tokens import (
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.signin.callback import CallbackListener
-from mcp_remote_py.signin.page import Outcome, render_outcome, render_stranger
+from mcp_remote_py.signin.page import render_outcome, render_stranger
+from mcp_remote_py.signin.ports import Outcome
 from mcp_remote_py.url import parse_url
 from tests.fuzz.cuts import choose, cut, split_off
 

@@ -18,7 +18,8 @@ import pytest
 
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.signin.callback import CallbackListener, Limits
-from mcp_remote_py.signin.page import MAX_NAME_LENGTH, Outcome
+from mcp_remote_py.signin.page import MAX_NAME_LENGTH
+from mcp_remote_py.signin.ports import Outcome
 from tests.real.chromium import Driver, wait_for
 
 pytestmark = pytest.mark.timeout(400)  # the first test of the folder may have to install it

@@ -47,8 +47,7 @@ from mcp_remote_py.redact import Secret, scrub_known
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.settings.unattended import Unattended
 from mcp_remote_py.signin.agent import SignInAgent
-from mcp_remote_py.signin.page import Outcome
-from mcp_remote_py.signin.ports import Ports
+from mcp_remote_py.signin.ports import Outcome, Ports
 from tests.fakes import run, settle, until
 from tests.oauth.web import NOT_FOUND, document, page
 

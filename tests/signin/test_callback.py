@@ -22,7 +22,8 @@ from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.signin.callback import CallbackListener, Limits
 from mcp_remote_py.signin.loopback_port import MakeSocket
-from mcp_remote_py.signin.page import CONTENT_SECURITY_POLICY, Outcome, render_stranger
+from mcp_remote_py.signin.page import CONTENT_SECURITY_POLICY, render_stranger
+from mcp_remote_py.signin.ports import Outcome
 from mcp_remote_py.signin.taken_port import holder_command
 from tests.fakes import run, until
 

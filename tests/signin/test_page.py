@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from mcp_remote_py.signin.page import (
     CONTENT_SECURITY_POLICY,
     MAX_NAME_LENGTH,
-    Outcome,
     render_outcome,
     render_stranger,
 )
+from mcp_remote_py.signin.ports import Outcome
 
 SMALL = 8 * 1024
 """Bytes; a page that fits into the first packets of any connection."""
