@@ -296,7 +296,7 @@ _SCOPE_REFUSED = re.compile(
 
 
 def _refuses_scope(error: TokenError) -> bool:
-    if error.error in ("invalid_request", "invalid_grant"):
+    if error.error in ("", "invalid_request", "invalid_grant"):
         return _SCOPE_REFUSED.search(error.description[:MAX_WORDS]) is not None
     return error.error == "invalid_scope"
 
