@@ -37,7 +37,7 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings.network import CONSENT_TIMEOUT
+from mcp_remote_py.settings.network import CONSENT_TIMEOUT, TOKEN_TIMEOUT
 from mcp_remote_py.settings.sign_in import SignInSettings
 from tests.oauth.player import Script, play
 
@@ -394,7 +394,7 @@ def test_code_is_exchanged_for_a_credential() -> None:
 
 
 @pytest.mark.report("O6")
-def test_only_what_a_person_has_consented_to_has_the_longer_time() -> None:
+def test_what_cannot_be_had_again_has_the_longer_time() -> None:
     patience: list[float | None] = []
 
     def answer(step: AnyStep) -> object:
@@ -407,7 +407,7 @@ def test_only_what_a_person_has_consented_to_has_the_longer_time() -> None:
     play(refresh(OLD, DEFAULT, NOW), answer)
     play(request_tokens(NEW, "client_credentials", {}, NOW), answer)
     play(revoke(OLD), answer)
-    assert patience == [CONSENT_TIMEOUT, None, None, None, None]
+    assert patience == [CONSENT_TIMEOUT, TOKEN_TIMEOUT, TOKEN_TIMEOUT, None, None]
 
 
 def test_no_resource_and_scope_as_asked() -> None:
