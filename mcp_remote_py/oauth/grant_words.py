@@ -111,10 +111,36 @@ GRANT_READINGS = (
 
 _KNOWN_CODES = frozenset(one.code for one in GRANT_READINGS if one.code)
 
+_DENIALS = frozenset(
+    {
+        "access_denied",  # RFC 6749 §4.1.2.1, RFC 8628 §3.5
+        "authorization_declined",  # Entra
+        *("user_cancelled_login", "user_cancelled_authorize"),  # LinkedIn, Apple
+        *("user_cancelled", "user_denied", "consent_denied"),
+    }
+)
+"""Codes for a person who says no."""
+
+_OTHER_CODES_OF_OAUTH = _DENIALS | {
+    *("invalid_request", "invalid_scope", "unsupported_grant_type"),  # RFC 6749 §5.2
+    *("server_error", "temporarily_unavailable"),
+    *("authorization_pending", "slow_down", "expired_token"),  # RFC 8628 §3.5
+    "invalid_target",  # RFC 8707 §2
+}
+
+
+def is_denial(code: str) -> bool:
+    """Whether the person has said no, or the server for them."""
+    return plain_code(code) in _DENIALS
+
 
 def _is_known_code(plain: str) -> bool:
-    """Whether a member that may be anything has a code for the end of a grant or a client."""
-    return plain in _KNOWN_CODES or _DEAD_REFRESH_TOKEN.search(plain) is not None
+    """Whether a member that may be anything has a code for an error of a token endpoint."""
+    return (
+        plain in _KNOWN_CODES
+        or plain in _OTHER_CODES_OF_OAUTH
+        or _DEAD_REFRESH_TOKEN.search(plain) is not None
+    )
 
 
 _CODE = re.compile(r"[a-z_]{1,64}")

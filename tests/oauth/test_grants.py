@@ -318,6 +318,15 @@ def test_denied_by_the_person() -> None:
     assert "mcp-remote-py login" in caught.value.hint
 
 
+@pytest.mark.promise("L1")
+@pytest.mark.parametrize(
+    "error", ["authorization_declined", "user_cancelled_login", "user_denied", "Access Denied"]
+)
+def test_denied_by_the_person_in_the_words_of_vendors(error: str) -> None:
+    with pytest.raises(SignInDenied, match="was declined"):
+        check_callback(callback(error=error), STATE, ISSUER, False)
+
+
 @pytest.mark.parametrize(
     ("error", "hint"),
     [

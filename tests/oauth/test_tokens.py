@@ -565,6 +565,15 @@ def test_a_dead_refresh_token_told_by_a_text_alone(body: bytes, status: int) -> 
 
 
 @pytest.mark.report("O10")
+def test_a_code_of_oauth_counts_in_the_members_of_others() -> None:
+    error = refuse(answer({"code": "invalid_scope", "message": "No"}, 400))
+    assert (error.error, error.hint) == (
+        "invalid_scope",
+        "Name the scopes it knows with --scope.",
+    )
+
+
+@pytest.mark.report("O10")
 @pytest.mark.parametrize("name", ["error_description", "message", "msg", "detail"])
 def test_words_are_read_wherever_they_are(name: str) -> None:
     assert 'HTTP 400: "Not possible")' in str(refuse(answer({name: "Not possible"}, 400)))
