@@ -188,7 +188,7 @@ def read_token_refusal(
     code, words, scope = parsed.error, parsed.error_description, parsed.scope or ""
     means = judge_words(code, words or code, status) if code else None  # some write a sentence
     if not code:
-        members = (decode_document(body) if len(body) <= MAX_REFUSAL_DOCUMENT else None) or {}
+        members = _read_members(body)
         if "jsonrpc" in members and "id" in members and members["id"] is not None:
             return 0, challenge
         code, words = read_error_code(members, _KNOWN_CODES.__contains__), read_error_words(members)
@@ -208,6 +208,8 @@ def read_token_refusal(
         return 0, challenge
     if not parsed.error:
         challenge = _add_error(challenge, means, code, words, scope)
+    elif means is TokenWords.SCOPE and not scope:
+        challenge = _add_scope(challenge, _read_scope(_read_members(body)))
     if means is TokenWords.ENDED:
         return 401, challenge
     return status, challenge
@@ -220,6 +222,15 @@ def _judge_sentence(
     said = (code, words) if members else (body[:MAX_WORDS].decode("utf-8", "replace"),)
     is_said = any(_WHOLE.fullmatch(one.strip()) for one in said)
     return _WITHOUT_CODE.get(status) if is_said else None
+
+
+def _read_members(body: bytes) -> dict[str, object]:
+    return (decode_document(body) if len(body) <= MAX_REFUSAL_DOCUMENT else None) or {}
+
+
+def _add_scope(challenge: bytes, scope: str) -> bytes:
+    """The challenge, whose error wants a scope, with the one that the body names."""
+    return challenge + f', scope="{scope}"'.encode() if _SCOPES.fullmatch(scope) else challenge
 
 
 def _read_scope(members: dict[str, object]) -> str:

@@ -188,6 +188,20 @@ def test_scopes_that_are_wanted_in_words_of_many(body: bytes) -> None:
     assert (refused, challenge.error, challenge.scope) == (403, "insufficient_scope", "a b")
 
 
+@pytest.mark.parametrize(
+    ("body", "scope"),
+    [
+        (document(error="insufficient_scope", scope="a b"), "a b"),
+        (document(required_scopes=["a", "b"]), "a b"),
+        (document(scope='a"b'), None),
+        (b"", None),
+    ],
+)
+def test_a_challenge_that_leaves_the_scope_to_the_body(body: bytes, scope: str | None) -> None:
+    refused, challenge = read(403, b'Bearer error="insufficient_scope"', body)
+    assert (refused, challenge.error, challenge.scope) == (403, "insufficient_scope", scope)
+
+
 @pytest.mark.parametrize("code", ["unauthorized", "invalid_grant", "access_denied", "not_authed"])
 def test_what_may_be_for_the_token(code: str) -> None:
     for status in (400, 403, 500):
