@@ -191,6 +191,47 @@ def encode_idna(name: str) -> str:
         return ""
 
 
+# Redirects within a host ----------------------------------------------------------------------
+
+
+def keep_secure(url: ServerUrl, following: ServerUrl) -> ServerUrl:
+    """What is said at `url` to follow; by https where it is http of the same host by mistake."""
+    if not is_downgrade(url, following):
+        return following
+    return following.replace(scheme="https", port=url.port)
+
+
+def keep_place(url: ServerUrl, following: ServerUrl) -> ServerUrl:
+    """What is said at `url` to follow; at its own port where only a slash at the end is meant.
+
+    A server behind a mapped port, or behind what ends TLS, names its own port with it. What leads
+    from http to https is not kept, at whatever port: nothing goes in clear once more.
+    """
+    is_elsewhere = url.host != following.host or not _is_slash(url.target, following.target)
+    if is_elsewhere or (url.scheme, following.scheme) == ("http", "https"):
+        return following
+    return following.replace(scheme=url.scheme, port=url.port)
+
+
+def _is_slash(here: str, there: str) -> bool:
+    """Whether two targets differ in the slash at the end of the path, and in that alone."""
+    path, mark, query = here.partition("?")
+    path = path.removesuffix("/") if path.endswith("/") else f"{path}/"
+    return there == f"{path}{mark}{query}"
+
+
+def is_downgrade(url: ServerUrl, following: ServerUrl) -> bool:
+    """Whether a redirect leads from https to http at the same host, at no port of its own."""
+    return (
+        (url.scheme, following.scheme) == ("https", "http")
+        and url.host == following.host
+        and following.port in (80, url.port)
+    )
+
+
+# Parts ----------------------------------------------------------------------------------------
+
+
 def _split(text: str) -> tuple[str, str, str]:
     """The scheme in lower case, the authority, and all behind it."""
     if not text:

@@ -39,7 +39,7 @@ from mcp_remote_py.oauth.steps import MAX_BODY_BYTES
 from mcp_remote_py.oauth.token_exchange import MAX_TOKEN_REQUESTS
 from mcp_remote_py.settings.commands import DEFAULT_MAX_MESSAGE_SIZE
 from mcp_remote_py.settings.headers import MAX_HEADERS, MAX_HEADERS_LENGTH
-from mcp_remote_py.settings.network import CONSENT_TIMEOUT, POST_TIMEOUT
+from mcp_remote_py.settings.network import CONSENT_TIMEOUT, TOKEN_TIMEOUT
 from mcp_remote_py.settings.sign_in import DEFAULT_AUTH_TIMEOUT
 from mcp_remote_py.signin.callback import DEFAULT_LIMITS
 from mcp_remote_py.time_words import describe_wait
@@ -206,7 +206,7 @@ def render_numbers() -> str:
         ("A tab is waited for (`--auth-timeout`)", say(DEFAULT_AUTH_TIMEOUT)),
         (
             "A token endpoint is waited for",
-            f"{say(POST_TIMEOUT)}; {say(CONSENT_TIMEOUT)} for what a person has consented to",
+            f"{say(TOKEN_TIMEOUT)}; {say(CONSENT_TIMEOUT)} for what a person has consented to",
         ),
     ]
     return _table(("What", "Bound"), rows)

@@ -36,6 +36,7 @@ from mcp_remote_py.settings.network import (
     FETCH_TIMEOUT,
     LONGEST_SIGN_IN_PART,
     POST_TIMEOUT,
+    TOKEN_TIMEOUT,
 )
 from mcp_remote_py.settings.sign_in import SIGNING_ALGORITHMS, TOKEN_STORES, SignInSettings
 from mcp_remote_py.settings.words import take_off_quotes, take_off_wrapping
@@ -190,8 +191,9 @@ ALL_OPTIONS = (
         "SECONDS",
         "Longest wait for the headers of an answer"
         f" (default {DEFAULT_HEADERS_TIMEOUT:g}; 0 means no limit). A request of a sign-in has"
-        f" {FETCH_TIMEOUT:g} to {POST_TIMEOUT:g} seconds in all, the one that redeems your consent"
-        f" {CONSENT_TIMEOUT:g}, unless you give one of these three"
+        f" {FETCH_TIMEOUT:g} to {POST_TIMEOUT:g} seconds in all, one for tokens {TOKEN_TIMEOUT:g},"
+        f" the one that redeems your consent {CONSENT_TIMEOUT:g}, unless you give one of these"
+        " three"
         f" time-outs; each then counts there, too, up to {LONGEST_SIGN_IN_PART:g} seconds.",
         CONNECTION,
         _NETWORK,

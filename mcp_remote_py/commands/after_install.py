@@ -118,12 +118,12 @@ def _sign_in(
     server = mask_url(str(relay.server))
     console.show_progress(f"Asking {server} whether it wants a sign-in ...")
     seen = asyncio.run(look_as_host(relay, environment, signed_in=False))
-    if not seen.is_refused:
-        if seen.found.error:
-            # In the words of the relay: its cause and its next step.
-            raise McpRemoteError(seen.found.error)
-        return DONE_STATUS, True
-    if not asyncio.run(names_sign_in(relay, environment, seen.challenge)):
+    if not seen.is_refused and seen.found.error:
+        # In the words of the relay: its cause and its next step.
+        raise McpRemoteError(seen.found.error)
+    if not seen.is_refused and not settings.login:
+        return DONE_STATUS, True  # with it, `login` looks whether one is wanted for calls alone
+    if seen.is_refused and not asyncio.run(names_sign_in(relay, environment, seen.challenge)):
         options = own_options(settings.choice, dry_run=False, yes=False)
         words = ("install", settings.name, server, *options)
         console.say("The server wants a credential, and does not name a sign-in.")

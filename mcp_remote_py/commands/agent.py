@@ -57,6 +57,10 @@ class Agent(Protocol):
         """
         ...
 
+    async def aclose(self) -> None:
+        """Ends what is under way, and closes connections; to be called last."""
+        ...
+
 
 class BuildAgent(Protocol):
     """Makes the agent of a session; called in a running event loop."""

@@ -136,6 +136,10 @@ class Login:
             self._say(f"Asking {self._server} whether it wants a sign-in ...")
             seen = await self._look(settings, self._environment, signed_in=False)
         agent = self._build(settings.login, self._environment, self._show, self._console.read_line)
+        async with contextlib.aclosing(agent):
+            return await self._sign_in(agent, seen, settings)
+
+    async def _sign_in(self, agent: Agent, seen: Seen, settings: ProxySettings) -> int:
         challenge = seen.challenge if seen.is_refused else None
         if challenge is None and not seen.found.error:
             challenge = await self._find_offer(agent)
@@ -221,7 +225,8 @@ class Login:
         if found.error:
             # In the words of the relay: its cause and its next step.
             raise McpRemoteError(found.error)
-        self._say_server(found)
+        if self._seen is None:  # else a check comes now, and says what it is
+            self._say_server(found)
         self._say("It does not ask for a sign-in, so there is nothing to sign in to.")
         self._say_next()
         return DONE_STATUS

@@ -154,18 +154,26 @@ class ClientRefusal(NamedTuple):
     source: str
 
 
-_CLIENT_WORDS = r"client[_ ](?:id|secret|credentials?|authentication)|authorization header"
+_CLIENT_WORDS = (
+    r"client[_ ](?:id|secret|credentials?|authentication|not found)|(?:unknown|no such) client"
+    r"|authorization header"
+)
 
 CLIENT_REFUSALS = (
     ClientRefusal("invalid_client", frozenset(), "", "RFC 6749 §5.2"),
     ClientRefusal(
         "unauthorized_client", frozenset({401}), "", "Keycloak's word for a wrong secret"
     ),
-    ClientRefusal("unauthorized_client", frozenset({400}), _CLIENT_WORDS, "The same, by §5.2"),
+    ClientRefusal("unauthorized_client", frozenset({400, 403}), _CLIENT_WORDS, "The same, by §5.2"),
     ClientRefusal("unauthorized", frozenset({401}), "", "Frameworks that name the status"),
+    ClientRefusal("access_denied", frozenset({401}), "", "Auth0's word for a wrong secret"),
+    ClientRefusal("request_unauthorized", frozenset({401}), "", "Ory's word for it"),
+    ClientRefusal("invalid_credentials", frozenset({401}), "", "Frameworks that sign people in"),
+    ClientRefusal("bad_credentials", frozenset({401}), "", "Spring"),
+    ClientRefusal("client_authentication_failed", frozenset({401}), "", "RFC 6749 §5.2, its words"),
     ClientRefusal(
         "invalid_request",
-        frozenset({400, 401}),
+        frozenset({400, 401, 422}),
         _CLIENT_WORDS,
         "Servers that miss a parameter where they read the body and the client is in the header",
     ),

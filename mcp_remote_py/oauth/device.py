@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 
 from mcp_remote_py.errors import LOGIN_COMMAND, Interrupted, NotSent, SignInFailed
 from mcp_remote_py.oauth.client_authentication import authenticate, post_form
-from mcp_remote_py.oauth.document import Posting, hint_at_wait
+from mcp_remote_py.oauth.document import Posting, hint_at_wait, is_outage
+from mcp_remote_py.oauth.grant_words import is_denial
 from mcp_remote_py.oauth.grants import add_tokens, explain_denial
 from mcp_remote_py.oauth.metadata import check_endpoint
 from mcp_remote_py.oauth.registration import DEVICE_CODE_GRANT
@@ -111,9 +112,9 @@ def _next_interval(error: TokenError, interval: float) -> float:
         return interval
     if error.error == "slow_down":
         return min(interval + DEFAULT_INTERVAL, MAX_INTERVAL)
-    if error.error == "access_denied":
+    if is_denial(error.error):
         raise explain_denial(error.error) from error
-    if isinstance(error, GrantRefused) or (error.status < 500 and error.status != 429):
+    if isinstance(error, GrantRefused) or (error.status < 500 and not is_outage(error.status)):
         raise error
     return min(2 * interval, MAX_INTERVAL)
 

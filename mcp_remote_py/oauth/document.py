@@ -18,7 +18,7 @@ from mcp_remote_py.oauth.steps import Conversation, Fetch, HttpRequest, HttpResp
 from mcp_remote_py.redact import Secret, mask_url
 from mcp_remote_py.retry import parse_retry_after
 from mcp_remote_py.time_words import describe_wait, to_moment
-from mcp_remote_py.url import InvalidUrl, parse_url
+from mcp_remote_py.url import InvalidUrl, keep_place, keep_secure, parse_url
 
 _JSON = Secret("application/json")
 
@@ -76,14 +76,23 @@ class Posting:
 def _led_on(url: str, response: HttpResponse) -> str:
     """Where the same is to be asked for once more, "" where that is nowhere to be followed to."""
     location = response.headers.get("location", "").strip()
-    if response.status not in _LEADS_ON or not location:
-        return ""
+    return lead_within(url, location) if location and response.status in _LEADS_ON else ""
+
+
+def lead_within(url: str, location: str) -> str:
+    """The URL that a redirect at `url` leads to, "" where it leads out of the origin, or nowhere.
+
+    A server behind what ends TLS names http, or its own port, and means itself: what is asked for
+    stays where it is asked for. As a URL: what is written there may have characters that none has.
+    """
     try:
-        target = parse_url(urljoin(url, location).partition("#")[0])
-        # As a URL: what a server wrote there may have characters that none has.
-        return str(target) if target.origin == parse_url(url).origin else ""
+        here = parse_url(url)
+        there = parse_url(urljoin(url, location).partition("#")[0])
     except (ValueError, InvalidUrl):  # what a server wrote there is not a URL
         return ""
+    kept = keep_place(here, keep_secure(here, there))
+    is_vain = kept == here != there  # it would lead here again and again
+    return str(kept) if kept.origin == here.origin and not is_vain else ""
 
 
 def name_target(response: HttpResponse) -> str:

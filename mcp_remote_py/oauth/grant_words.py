@@ -7,7 +7,7 @@ Pure. RFC 6749 §5.2 has three codes for it, and servers have more. The next one
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Callable
 from typing import NamedTuple, cast
 
 from mcp_remote_py.patterns import lazy_pattern
@@ -27,21 +27,29 @@ _REFRESH_TOKEN = r"refresh[ _-]?tokens?"  # noqa: S105 - words of servers
 _NOT = r"(?:not|n['\u2019]t)[ _-]"
 _DEAD = (
     r"(?:invalid|expired?|revoked|unknown|inactive|incorrect|malformed|rotated|deleted|blacklisted"
-    r"|(?:re|already[ _-](?:been[ _-])?)used|reuse|no[ _-]longer[ _-]valid|issued to another client"
+    r"|(?:re|already[ _-](?:been[ _-])?)used|reuse|no[ _-]longer[ _-]valid|superseded"
+    r"|issued to (?:another|a different) client"
     rf"|{_NOT}(?:be[ _-])?found|{_NOT}(?:exist|match|valid|active|recogni[sz]ed))"
 )
 _DEAD_ELSEWHERE = (  # German, Spanish and Portuguese, French, Italian, Chinese, Japanese
-    r"(?:abgelaufen|ung\u00fcltig|widerrufen|expirado|caducado|inv\u00e1lido|expir\u00e9e?|invalide"
-    r"|r\u00e9voqu\u00e9e?|scaduto|non valido"
+    r"(?:abgelaufen|(?:un|nicht (?:mehr )?)g\u00fcltig|widerrufen|expirado|caducado|inv\u00e1lido"
+    r"|expir\u00e9e?|invalide|r\u00e9voqu\u00e9e?|scaduto|non valido"
     r"|\u8fc7\u671f|\u65e0\u6548|\u5931\u6548|\u7121\u52b9|\u671f\u9650\u5207\u308c)"
 )
 _DEAD_REFRESH_TOKEN = lazy_pattern(
-    rf"{_REFRESH_TOKEN}(?![a-z])[^.;]{{0,40}}?(?:(?<![a-z]){_DEAD}(?![a-z])|{_NOT}exist"
-    rf"|{_DEAD_ELSEWHERE})"
-    rf"|(?<![a-z]){_DEAD}[ _-](?:or [a-z]+ |access/)?{_REFRESH_TOKEN}(?![a-z])"
+    # A dot with something behind it is within the name of a text: errors.refresh_token.expired
+    rf"{_REFRESH_TOKEN}(?![a-z])(?:[^.;]|\.(?=\S)){{0,40}}?"
+    rf"(?:(?<![a-z]){_DEAD}(?![a-z])|{_NOT}exist|{_DEAD_ELSEWHERE})"
+    rf"|(?<![a-z]){_DEAD}[ _-](?:or [a-z]+ |access/)?[\"'`]?{_REFRESH_TOKEN}(?![a-z])"
     rf"|(?<![a-z])(?:no such|{_NOT}find|unable to find) (?:the )?{_REFRESH_TOKEN}(?![a-z])",
     re.IGNORECASE,
 )
+
+_LIMITED = lazy_pattern(
+    r"rate[ _-]?(?:limit|exceeded)|too[ _-]?many[ _-]?(?:requests|attempts)|throttl|quota",
+    re.IGNORECASE,
+)
+"""Of servers that limit how often one may ask, by another status than 429: Zoho, Amazon."""
 
 MAX_WORDS = 500
 """Characters of a server's words that are looked at."""
@@ -73,15 +81,25 @@ GRANT_READINGS = (
     GrantReading("token_expired", INVALID_GRANT, "Slack"),
     GrantReading("invalid_client_id", INVALID_CLIENT, "Slack"),
     GrantReading("bad_client_secret", INVALID_CLIENT, "Slack"),
+    GrantReading("deleted_client", INVALID_CLIENT, "Google"),
+    GrantReading("disabled_client", INVALID_CLIENT, "Google"),
+    GrantReading("invalid_client_secret", INVALID_CLIENT, "servers that name what is wrong"),
+    GrantReading("invalid_client_credentials", INVALID_CLIENT, "the same"),
+    GrantReading("unknown_client", INVALID_CLIENT, "the same"),
+    GrantReading("client_not_found", INVALID_CLIENT, "the same"),
     GrantReading("refresh_token_not_found", INVALID_GRANT, "Supabase"),
     GrantReading("refresh_token_already_used", INVALID_GRANT, "Supabase"),
     GrantReading("session_not_found", INVALID_GRANT, "Supabase, whose sessions end"),
     GrantReading("session_expired", INVALID_GRANT, "Supabase, whose sessions end"),
+    GrantReading("token_inactive", INVALID_GRANT, "Ory"),
+    GrantReading("token_not_valid", INVALID_GRANT, "Simple JWT of Django"),
     GrantReading("invalid_auth", INVALID_GRANT, "Slack"),
     GrantReading("account_inactive", INVALID_GRANT, "Slack"),
     GrantReading("interaction_required", INVALID_GRANT, "Entra: the person is needed"),
     GrantReading("login_required", INVALID_GRANT, "OpenID Connect Core section 3.1.2.6"),
     GrantReading("consent_required", INVALID_GRANT, "the same"),
+    GrantReading("account_selection_required", INVALID_GRANT, "the same"),
+    GrantReading("mfa_required", INVALID_GRANT, "Auth0: the person is needed"),
     GrantReading("invalid_token", INVALID_GRANT, "servers that use the code of RFC 6750 for it"),
     GrantReading(
         "",
@@ -95,13 +113,46 @@ GRANT_READINGS = (
 
 _KNOWN_CODES = frozenset(one.code for one in GRANT_READINGS if one.code)
 
+_DENIALS = frozenset(
+    {
+        "access_denied",  # RFC 6749 §4.1.2.1, RFC 8628 §3.5
+        "authorization_declined",  # Entra
+        *("user_cancelled_login", "user_cancelled_authorize"),  # LinkedIn, Apple
+        *("user_cancelled", "user_denied", "consent_denied"),
+    }
+)
+"""Codes for a person who says no."""
+
+_OTHER_CODES_OF_OAUTH = _DENIALS | {
+    *("invalid_request", "invalid_scope", "unsupported_grant_type"),  # RFC 6749 §5.2
+    *("server_error", "temporarily_unavailable"),
+    *("authorization_pending", "slow_down", "expired_token"),  # RFC 8628 §3.5
+    "invalid_target",  # RFC 8707 §2
+}
+
+
+def is_denial(code: str) -> bool:
+    """Whether the person has said no, or the server for them."""
+    return plain_code(code) in _DENIALS
+
+
+def _is_known_code(plain: str) -> bool:
+    """Whether a member that may be anything has a code for an error of a token endpoint."""
+    return (
+        plain in _KNOWN_CODES
+        or plain in _OTHER_CODES_OF_OAUTH
+        or _DEAD_REFRESH_TOKEN.search(plain) is not None
+    )
+
+
 _CODE = lazy_pattern(r"[a-z_]{1,64}")
 
 _NOT_OF_THE_GRANT = frozenset(
     {
         *("server_error", "temporarily_unavailable", "slow_down", "invalid_client_metadata"),
         *("use_dpop_nonce", "invalid_dpop_proof"),
-        *("ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable"),
+        *("ratelimited", "internal_error", "internal_server_error", "fatal_error"),
+        "service_unavailable",
     }
 )
 """Codes whose reason is another one, and is told."""
@@ -154,15 +205,17 @@ def translate_code(code: str) -> str:
     return next((one.means for one in GRANT_READINGS if one.code == plain and plain), other)
 
 
-def may_be_verdict(code: str, status: int, *, has_members: bool) -> bool:
+def may_be_verdict(code: str, words: str, status: int, *, has_members: bool) -> bool:
     """Whether a refusal that says nothing of the grant may be one all the same: any 4xx.
 
     A page, or an empty answer, is as likely of something in front of the server: see
     `TokenError.is_foreign`. A good status refuses only with a code, a 500 only with
     `invalid_grant`; and what a server says that it has not learned (501), it will not learn soon.
+    Who has been asked too often says nothing of the grant, by whatever status.
     """
     plain = plain_code(code)
-    if plain in _NOT_OF_THE_GRANT or status in _PASSING_STATUS:
+    is_limited = _LIMITED.search(f"{plain}; {words}"[: 2 * MAX_WORDS]) is not None
+    if plain in _NOT_OF_THE_GRANT or status in _PASSING_STATUS or is_limited:
         return False
     if status == 500:
         return plain == INVALID_GRANT
@@ -173,20 +226,27 @@ def may_be_verdict(code: str, status: int, *, has_members: bool) -> bool:
     return 400 <= status < 500
 
 
-_OTHER_CODES = ("errorCode", "error_type", "code", "type", "status", "title", "name", "Error")
+_OTHER_CODES = (
+    *("errorCode", "error_type", "code", "type", "status", "title", "name", "Error", "ErrorCode"),
+    *("error", "error_code", "errorcode"),
+)
 _WORDS = (
     *("error_description", "message", "msg", "detail"),
     *("errorSummary", "errorDescription", "error_message", "errmsg", "Message", "hint", "reason"),
+    *("faultstring", "err", "Error"),
 )
 """Members with a code, and with words, the likeliest first: of RFC 6749, RFC 9457 (`type`, `title`,
 `status`, `detail`), Okta (`errorCode`, `errorSummary`), Amazon (`Message`), Laravel (`hint`),
-WeChat (`errmsg`), and of frameworks."""
+WeChat (`errmsg`), Apigee (`faultstring`, `ErrorCode`), ClickUp (`err`), and of frameworks."""
 
 
-def read_error_code(members: dict[str, object], known: Container[str] = _KNOWN_CODES) -> str:
+def read_error_code(
+    members: dict[str, object], is_known: Callable[[str], bool] = _is_known_code
+) -> str:
     """The server's code for its error, in RFC 6749's member or in those of others.
 
-    Members that may say something else as well count only where it is one of the `known` codes.
+    Members that may say something else as well count only where it is a code that `is_known`, in
+    plain spelling; there it may also be the first of a list.
     """
     for place in _places_of(members):
         for name in ("error", "error_code"):
@@ -195,8 +255,8 @@ def read_error_code(members: dict[str, object], known: Container[str] = _KNOWN_C
                 return value
     for place in _places_of(members):
         for name in _OTHER_CODES:
-            value = place.get(name)
-            if isinstance(value, str) and plain_code(value) in known:
+            value = _first_of(place.get(name))
+            if isinstance(value, str) and is_known(plain_code(value)):
                 return value
     return ""
 
@@ -220,12 +280,20 @@ def _read_place(place: dict[str, object]) -> str:
 
 
 def _places_of(members: dict[str, object]) -> list[dict[str, object]]:
-    """The answer's members, and those of an error that is an object itself, or one in a list."""
+    """The answer's members, and those of an error that is an object itself, or one in a list.
+
+    An error in a list that is a text has no other members than its words.
+    """
     places = [members]
-    for name in ("error", "detail", "errors"):
-        nested = members.get(name)
-        if isinstance(nested, list):
-            nested = next(iter(cast("list[object]", nested)), None)
+    for name in ("error", "detail", "errors", "fault", "data"):
+        nested = _first_of(members.get(name))
         if isinstance(nested, dict):
             places.append(cast("dict[str, object]", nested))
+        elif isinstance(nested, str) and nested is not members[name]:
+            places.append({"message": nested})
     return places
+
+
+def _first_of(value: object) -> object:
+    """The first of a list, None of an empty one; anything else as it is."""
+    return next(iter(cast("list[object]", value)), None) if isinstance(value, list) else value

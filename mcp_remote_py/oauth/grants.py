@@ -30,7 +30,7 @@ from mcp_remote_py.oauth.client_authentication import (
 )
 from mcp_remote_py.oauth.document import describe_briefly
 from mcp_remote_py.oauth.dpop import thumbprint
-from mcp_remote_py.oauth.grant_words import MAX_WORDS
+from mcp_remote_py.oauth.grant_words import MAX_WORDS, is_denial
 from mcp_remote_py.oauth.ownership import explain_iss, may_revoke
 from mcp_remote_py.oauth.steps import (
     Callback,
@@ -190,7 +190,7 @@ def _check_iss(
 
 def _explain_error(error: str, description: str) -> SignInFailed:
     said = shorten_without(error) + (f', "{shorten_without(description)}"' if description else "")
-    if error == "access_denied":
+    if is_denial(error):
         return explain_denial(said)
     meant = name_request_error(error, description) or error
     return AuthorizationRefused(
@@ -297,7 +297,7 @@ _SCOPE_REFUSED = lazy_pattern(
 
 
 def _refuses_scope(error: TokenError) -> bool:
-    if error.error in ("invalid_request", "invalid_grant"):
+    if error.error in ("", "invalid_request", "invalid_grant"):
         return _SCOPE_REFUSED.search(error.description[:MAX_WORDS]) is not None
     return error.error == "invalid_scope"
 

@@ -332,7 +332,7 @@ class _Members:
         return value
 
     def read_words(self, name: str) -> tuple[str, ...] | None:
-        """A list of texts; also written as one text with blanks. None where there is none.
+        """A list of texts; also written as one, with blanks or commas. None where there is none.
 
         What is not a text in it is left out.
         """
@@ -340,7 +340,7 @@ class _Members:
         if value is None:
             return None
         if isinstance(value, str):
-            return tuple(value.split())
+            return tuple(value.replace(",", " ").split())
         words = cast("list[object]", value) if isinstance(value, list) else [None]
         texts = tuple(word for word in words if isinstance(word, str))
         if len(texts) == len(words):

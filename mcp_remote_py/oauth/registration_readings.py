@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, cast
 
+from mcp_remote_py import __version__
 from mcp_remote_py.errors import words_of
 from mcp_remote_py.oauth.document import decode_document, is_outage
 from mcp_remote_py.oauth.steps import HttpResponse
@@ -160,8 +161,8 @@ def _with_listed_scopes(asked: RegistrationMembers, choices: Choices) -> Registr
     return {} if "scope" in asked or not choices.scopes else {"scope": " ".join(choices.scopes)}
 
 
-def _with(name: str, value: str) -> _Change:
-    return lambda _asked, _choices: {name: value}
+def _with(**members: str) -> _Change:
+    return lambda _asked, _choices: members
 
 
 def _with_other_grants(asked: RegistrationMembers, _: Choices) -> RegistrationMembers:
@@ -190,8 +191,12 @@ def _texts(value: object) -> list[str]:
     return cast("list[str]", value) if isinstance(value, list) else []
 
 
-_ABOUT_SCOPES = _says(r"\b(?:scopes?|permissions?)\b", "insufficient_scope", "invalid_scope")
-_ABOUT_NAME = _says(r"client[_ ]name|\bname must\b")
+_ABOUT_SCOPES = _says(
+    # A name of an error has it joined to others: unauthorized_scope
+    r"(?<![a-z])(?:scopes?|permissions?)(?![a-z])",
+    *("insufficient_scope", "invalid_scope"),
+)
+_ABOUT_NAME = _says(r"client[_ ]name|\bname must\b|\bname\b.{0,20}\b(?:exists|taken|in use)\b")
 _MINIMAL = _without(
     *("scope", "grant_types", "response_types", "token_endpoint_auth_method", "application_type")
 )
@@ -244,14 +249,14 @@ REGISTRATION_READINGS = (
     RegistrationReading(
         "with the address of its project",
         _says(r"client[_ ]uri"),
-        _with("client_uri", PROJECT_URL),
+        _with(client_uri=PROJECT_URL),
         "Servers that show it to the person; it is optional (RFC 7591 §2).",
     ),
     RegistrationReading(
-        "with the name of its software",
-        _says(r"software[_ ]id"),
-        _with("software_id", SOFTWARE_ID),
-        "Servers that count clients by it; it is optional (RFC 7591 §2).",
+        "with name and version of its software",
+        _says(r"software[_ ](?:id|version)"),
+        _with(software_id=SOFTWARE_ID, software_version=__version__),
+        "Servers that count clients by them; they are optional (RFC 7591 §2).",
     ),
     RegistrationReading(
         "without a name",
@@ -262,7 +267,7 @@ REGISTRATION_READINGS = (
     RegistrationReading(
         "with a plainer name",
         _ABOUT_NAME,
-        _with("client_name", PLAIN_NAME),
+        _with(client_name=PLAIN_NAME),
         "Servers with a pattern for names: letters, seldom more.",
     ),
     RegistrationReading(

@@ -31,6 +31,7 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.oauth.tokens import TokenAnswer, TokenError, parse_token_answer, read_nonce
 from mcp_remote_py.redact import Secret, mask_url, remember, secrets_in_url
+from mcp_remote_py.settings.network import TOKEN_TIMEOUT
 
 Parameters = Mapping[str, Secret | str]
 """The parameters of a form."""
@@ -58,7 +59,7 @@ def request_tokens(
     now: float,
     prove_client: Callable[[], Parameters] = dict,
     who: str = "The token endpoint",
-    patience: float | None = None,
+    patience: float = TOKEN_TIMEOUT,
 ) -> Conversation[TokenAnswer]:
     """One exchange with the token endpoint, see `TokenExchange`."""
     exchange = TokenExchange(credential, prove_client, who, patience)
@@ -80,7 +81,7 @@ class TokenExchange:
         credential: Credential,
         prove_client: Callable[[], Parameters] = dict,
         who: str = "The token endpoint",
-        patience: float | None = None,
+        patience: float = TOKEN_TIMEOUT,
     ) -> None:
         self._client = credential.client
         self._endpoint = credential.token_endpoint

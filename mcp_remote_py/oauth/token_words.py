@@ -50,7 +50,10 @@ class TokenReading(NamedTuple):
     statuses: frozenset[int] = frozenset()
 
 
-_ENDED = r"(?:is |has |was |have )?(?:been )?(?:already )?(?:expired|revoked|no longer valid)"
+_ENDED = (
+    r"(?:is |has |was |have )?(?:been )?(?:already )?"
+    r"(?:expired|revoked|no longer valid|not active|inactive)"
+)
 
 TOKEN_READINGS = (
     TokenReading(
@@ -75,6 +78,7 @@ TOKEN_READINGS = (
         frozenset(
             {"expired_token", "access_token_expired", "expired_access_token", "jwt_expired"}
             | {"invalid_access_token", "token_expired_error", "token_not_valid", "invalid_jwt"}
+            | {"token_invalid", "token_inactive"}
         ),
     ),
     TokenReading(
@@ -98,6 +102,7 @@ TOKEN_READINGS = (
             {"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client"}
             | {"access_denied", "unauthorized", "unauthenticated", "not_authenticated"}
             | {"authentication_required", "authentication_failed", "invalid_auth", "login_required"}
+            | {"not_authed", "account_inactive"}
         ),
     ),
     TokenReading(
@@ -115,7 +120,7 @@ _KNOWN_CODES = frozenset[str]().union(*(one.codes for one in TOKEN_READINGS))
 _WHOLE = lazy_pattern(
     r"(?:error: |unauthorized: |forbidden: |tokenexpirederror: )?(?:"
     rf"(?:the |your )?(?:(?:access|bearer|auth\w*|incoming|provided|jwt|oauth) )*token {_ENDED}"
-    rf"|jwt {_ENDED}|invalid_token|token_expired|signature has expired"
+    rf"|jwt {_ENDED}|invalid jwt|invalid_token|token_expired|signature has expired"
     r"|(?:invalid or expired|expired or invalid|invalid|expired) (?:(?:access|bearer|jwt) )?token"
     r"|(?:access |bearer )?token is (?:invalid or expired|expired or invalid))[.!]?",
     re.IGNORECASE,
@@ -182,12 +187,12 @@ def read_token_refusal(
     """
     parsed = parse_challenge(challenge.decode("latin-1"))
     code, words, scope = parsed.error, parsed.error_description, parsed.scope or ""
-    means = judge_words(code, words, status) if code else None
+    means = judge_words(code, words or code, status) if code else None  # some write a sentence
     if not code:
-        members = (decode_document(body) if len(body) <= MAX_REFUSAL_DOCUMENT else None) or {}
+        members = _read_members(body)
         if "jsonrpc" in members and "id" in members and members["id"] is not None:
             return 0, challenge
-        code, words = read_error_code(members, _KNOWN_CODES), read_error_words(members)
+        code, words = read_error_code(members, _KNOWN_CODES.__contains__), read_error_words(members)
         scope = scope or _read_scope(members)
         needs_code = has_effect and status not in _REFUSES
         plain = plain_code(code)
@@ -204,6 +209,8 @@ def read_token_refusal(
         return 0, challenge
     if not parsed.error:
         challenge = _add_error(challenge, means, code, words, scope)
+    elif means is TokenWords.SCOPE and not scope:
+        challenge = _add_scope(challenge, _read_scope(_read_members(body)))
     if means is TokenWords.ENDED:
         return 401, challenge
     return status, challenge
@@ -216,6 +223,15 @@ def _judge_sentence(
     said = (code, words) if members else (body[:MAX_WORDS].decode("utf-8", "replace"),)
     is_said = any(_WHOLE.fullmatch(one.strip()) for one in said)
     return _WITHOUT_CODE.get(status) if is_said else None
+
+
+def _read_members(body: bytes) -> dict[str, object]:
+    return (decode_document(body) if len(body) <= MAX_REFUSAL_DOCUMENT else None) or {}
+
+
+def _add_scope(challenge: bytes, scope: str) -> bytes:
+    """The challenge, whose error wants a scope, with the one that the body names."""
+    return challenge + f', scope="{scope}"'.encode() if _SCOPES.fullmatch(scope) else challenge
 
 
 def _read_scope(members: dict[str, object]) -> str:
@@ -243,5 +259,9 @@ def _add_error(challenge: bytes, means: TokenWords, code: str, words: str, scope
 
 
 def may_be_token(challenge: Challenge, status: int) -> bool:
-    """Whether the challenge of a refusal leaves open that the token has ended."""
-    return judge_words(challenge.error, challenge.error_description, status) is TokenWords.DOUBT
+    """Whether the challenge of a refusal leaves open that the token has ended.
+
+    So does one that wants a scope, and does not say which: there is none to ask a person for.
+    """
+    means = judge_words(challenge.error, challenge.error_description, status)
+    return means is TokenWords.DOUBT or (means is TokenWords.SCOPE and not challenge.scope)

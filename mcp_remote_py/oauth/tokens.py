@@ -7,7 +7,7 @@ here, once. Must not know which grant asked, nor where tokens are kept; nor load
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Container, Iterable
 from typing import Final, NamedTuple, cast
 
 from mcp_remote_py.errors import LOGIN_COMMAND, MAX_EVIDENCE_LENGTH, SignInFailed, shorten
@@ -22,7 +22,6 @@ from mcp_remote_py.oauth.document import (
 from mcp_remote_py.oauth.grant_words import (
     MAX_WORDS,
     may_be_verdict,
-    plain_code,
     read_error_code,
     read_error_words,
     read_plain_text,
@@ -30,6 +29,7 @@ from mcp_remote_py.oauth.grant_words import (
     translate_code,
 )
 from mcp_remote_py.oauth.steps import Client, Credential, HttpResponse
+from mcp_remote_py.oauth.token_places import MAX_NAMES_APART, find_tokens
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import Secret, scrub
 
@@ -51,31 +51,10 @@ REFRESH_MARGIN_PART = 0.1
 _DEFINITE_ERRORS = frozenset({"invalid_grant", "invalid_client", "unauthorized_client"})
 
 
-MAX_FORM_BYTES, MAX_FORM_MEMBERS = 64 * 1024, 100
-"""Of an answer that is form data, or has its names joined: 10 ms. Those who answer so have two
-kinds of token and a scope in it; and each other reading of a request looks at one more."""
+MAX_FORM_BYTES = 64 * 1024
+"""Of an answer that is form data: 10 ms. Those who answer so have two kinds of token and a scope in
+it; and each other reading of a request looks at one more."""
 
-
-class TokenPlace(NamedTuple):
-    """A place of an answer where tokens lie, by the names that lead there, and who puts them so."""
-
-    names: tuple[str, ...]
-    source: str
-
-
-TOKEN_PLACES = (
-    TokenPlace((), "RFC 6749 §5.1"),
-    TokenPlace(("authed_user",), "Slack, for the token of a person beside or without one of a bot"),
-    TokenPlace(("data",), "APIs that wrap every answer: Lark, TikTok"),
-    TokenPlace(("result",), "the same, of other frameworks"),
-    TokenPlace(("tokens",), "servers that hand out their library's objects"),
-    TokenPlace(("session",), "the same: Supabase's and Stytch's have a session around them"),
-    TokenPlace(("data", "session"), "both at once"),
-)
-"""The first that has an access token; all that belongs to it lies there, too.
-
-Where it is nowhere, the same is looked for with names whose words are joined (`accessToken`).
-"""
 
 CLOCK_TOLERANCE = 60.0
 """Seconds. Less may be the answer's way to us, and servers allow for about as much."""
@@ -105,7 +84,10 @@ _ENTRA_CODES = {
 """Entra's: `resource` does not fit the scopes, is not known; the scope is another's, is missing. It
 says them by any error."""
 
-_ABOUT_RESOURCE = lazy_pattern(r"\bresource\b(?! (?:owner|server))", re.IGNORECASE)
+_ABOUT_RESOURCE = lazy_pattern(
+    r"\bresource\b(?! (?:owner|server|(?:\w+ ){0,3}?(?:be )?found))", re.IGNORECASE
+)
+"""Of the parameter; many a server says that what is at an address is a resource."""
 
 _HINTS = {
     **REQUEST_HINTS,
@@ -205,7 +187,7 @@ def parse_token_answer(
     if not succeeded or members.get("error"):
         times = {INVALID_PROOF, *(_TIMED_ERRORS if timed else ())}
         raise parse_refusal(response, where=where, secrets=secrets, now=now, timed_errors=times)
-    found = _find_tokens(members)
+    found = find_tokens(members)
     token = _trim_token(found.get("access_token"))
     if not token:
         if read_verdict(read_error_code(members), read_error_words(members), response.status):
@@ -303,7 +285,8 @@ def parse_refusal(
         status=status,
         retry_after=wait,
         skew=skew,
-        is_doubtful=not definite and may_be_verdict(named, status, has_members=bool(members)),
+        is_doubtful=not definite
+        and may_be_verdict(named, words, status, has_members=bool(members)),
         is_foreign=not members,
     )
 
@@ -313,7 +296,8 @@ def name_request_error(error: str, description: str) -> str:
     if meant := read_entra_code(description):
         return meant
     if error == "invalid_resource" or (
-        error == "invalid_request" and _ABOUT_RESOURCE.search(description[:MAX_WORDS]) is not None
+        error in ("", "invalid_request")
+        and _ABOUT_RESOURCE.search(description[:MAX_WORDS]) is not None
     ):
         return INVALID_TARGET
     return error if error in REQUEST_HINTS else ""
@@ -361,31 +345,9 @@ def _trim_token(value: object) -> str:
     return re.sub("(?i)^(?:bearer|dpop) +", "", value.strip()) if isinstance(value, str) else ""
 
 
-def _find_tokens(members: dict[str, object]) -> dict[str, object]:
-    """The members beside the access token, wherever it is; those at the top where it is nowhere."""
-    for spell in (str, plain_code):
-        for place in TOKEN_PLACES:
-            found = _open_place(members, place.names, spell)
-            if isinstance(found.get("access_token"), str):
-                return found
-    return members
-
-
-def _open_place(
-    members: dict[str, object], names: tuple[str, ...], spell: Callable[[str], str]
-) -> dict[str, object]:
-    for name in names:
-        there = members.get(name)
-        members = drop_absent(cast("dict[str, object]", there)) if isinstance(there, dict) else {}
-    if spell is str:
-        return members
-    few = members.items() if len(members) <= MAX_FORM_MEMBERS else ()
-    return {spell(name): value for name, value in few}
-
-
 def _read_form(body: bytes) -> dict[str, object]:
     """GitHub answers so where nobody asks for JSON; some of its imitators always do."""
-    if len(body) > MAX_FORM_BYTES or body.count(b"&") >= MAX_FORM_MEMBERS:
+    if len(body) > MAX_FORM_BYTES or body.count(b"&") >= MAX_NAMES_APART:
         return {}
     from authlib.common.urls import url_decode
 

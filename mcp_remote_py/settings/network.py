@@ -26,6 +26,9 @@ FETCH_TIMEOUT = 5.0
 POST_TIMEOUT = 15.0
 """Seconds for one request of a sign-in in all: for a document, and where something is done for it.
 A person waits, and a host does (field note 29). The person may say otherwise (`SignInTimeouts`)."""
+TOKEN_TIMEOUT = 30.0
+"""Seconds for any other request to a token endpoint: a refresh token may be good for one request,
+too, and a host waits for 60 s."""
 CONSENT_TIMEOUT = 60.0
 """Seconds for a request whose answer cannot be had again without asking the person once more: a
 code is good for one request (RFC 6749 §4.1.2), and servers on a cold start took 17 s for it."""

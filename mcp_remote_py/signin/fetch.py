@@ -15,7 +15,6 @@ import sys
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import NamedTuple, cast
-from urllib.parse import urljoin
 
 from mcp_remote_py import __version__
 from mcp_remote_py.bounds import open_body
@@ -31,6 +30,7 @@ from mcp_remote_py.net.faults import (
     Silence,
 )
 from mcp_remote_py.net.mapping import explain
+from mcp_remote_py.oauth.document import lead_within
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, HttpRequest, HttpResponse
 from mcp_remote_py.randomness import RandomBytes
@@ -139,12 +139,8 @@ class Fetcher:
             location = response.headers.get("location", "")
             if request.method != "GET" or response.status not in (301, 302, 307, 308):
                 return response
-            try:
-                target = urljoin(url, location)
-                leads_elsewhere = parse_origin(target) != parse_origin(url)
-            except (ValueError, InvalidUrl):  # what a server wrote there is not a URL
-                return response
-            if not location or leads_elsewhere:
+            target = lead_within(url, location)
+            if not location or not target:
                 return response
             url = target
         where = mask_url(request.url)

@@ -41,7 +41,7 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.commands import LoginSettings
-from mcp_remote_py.settings.network import POST_TIMEOUT, Network
+from mcp_remote_py.settings.network import TOKEN_TIMEOUT, Network
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.settings.unattended import Unattended
 from mcp_remote_py.signin.border import origins_of
@@ -77,7 +77,7 @@ class RefreshJob(msgspec.Struct):
     @property
     def patience(self) -> float:
         """Seconds we wait for the child: two requests to a token endpoint that hangs, and more."""
-        return START_PATIENCE + 2 * self.network.sign_in_timeouts.limit(POST_TIMEOUT).whole
+        return START_PATIENCE + 2 * self.network.sign_in_timeouts.limit(TOKEN_TIMEOUT).whole
 
     def read_settings(self) -> SignInSettings:
         """The settings of a sign-in, as far as a renewal asks for them."""

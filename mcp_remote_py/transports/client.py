@@ -259,7 +259,7 @@ class HttpClient:
             and not await self._is_of_aws(response, answer)
         ):
             return None
-        if sent is not None and status >= 400 and not (refused and b"error" in challenge):
+        if sent is not None and status >= 400 and not (refused == 401 and b"error" in challenge):
             told = _Told(refused, challenge, answer)
             return await self._read_words(response, told, sent, asked)
         return _Told(refused, challenge, answer)

@@ -35,7 +35,7 @@ from mcp_remote_py.transports.body_types import EVENT_STREAM, PAGE
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.exchange_log import log_sent
 from mcp_remote_py.transports.message_reader import find_response, is_whole
-from mcp_remote_py.transports.redirects import MAX_PLACE_LENGTH, keep_secure
+from mcp_remote_py.transports.redirects import MAX_PLACE_LENGTH
 from mcp_remote_py.transports.refusal import (
     choose_said,
     read_responses,
@@ -43,7 +43,7 @@ from mcp_remote_py.transports.refusal import (
 )
 from mcp_remote_py.transports.response import Response
 from mcp_remote_py.transports.sse import Event, EventDecoder
-from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_url
+from mcp_remote_py.url import InvalidUrl, ServerUrl, keep_secure, parse_url
 
 logger = logging.getLogger("mcp_remote_py.transports")
 

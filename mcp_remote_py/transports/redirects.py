@@ -13,7 +13,14 @@ from collections.abc import Mapping
 
 from mcp_remote_py.errors import Unusable
 from mcp_remote_py.redact import mask_url, scrub_known
-from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_url
+from mcp_remote_py.url import (
+    InvalidUrl,
+    ServerUrl,
+    is_downgrade,
+    keep_place,
+    keep_secure,
+    parse_url,
+)
 
 MAX_REDIRECTS = 5
 """Of one request."""
@@ -67,7 +74,7 @@ def follow(url: ServerUrl, method: bytes, status: int, location: str, count: int
             f"The server redirected more than {MAX_REDIRECTS} times, to {where}.",
             hint="Check the server's own redirects.",
         )
-    if following == url and _is_downgrade(url, parse_url(target)):
+    if following == url and is_downgrade(url, parse_url(target)):
         raise Unusable(
             f"{what} plain http at the same address, {where}: nothing is sent there in clear.",
             hint="It does not know that it is reached by https: whoever runs it has to have its "
@@ -82,40 +89,6 @@ def follow(url: ServerUrl, method: bytes, status: int, location: str, count: int
             else "Everybody on the way could read them there: tell whoever runs the server.",
         )
     return following
-
-
-def keep_secure(url: ServerUrl, following: ServerUrl) -> ServerUrl:
-    """What is said at `url` to follow; by https where it is http of the same host by mistake."""
-    if not _is_downgrade(url, following):
-        return following
-    return following.replace(scheme="https", port=url.port)
-
-
-def keep_place(url: ServerUrl, following: ServerUrl) -> ServerUrl:
-    """What is said at `url` to follow; at its own port where only a slash at the end is meant.
-
-    A server behind a mapped port, or behind what ends TLS, names its own port with it. What leads
-    from http to https is not kept, at whatever port: nothing goes in clear once more.
-    """
-    is_elsewhere = url.host != following.host or not _is_slash(url.target, following.target)
-    if is_elsewhere or (url.scheme, following.scheme) == ("http", "https"):
-        return following
-    return following.replace(scheme=url.scheme, port=url.port)
-
-
-def _is_slash(here: str, there: str) -> bool:
-    """Whether two targets differ in the slash at the end of the path, and in that alone."""
-    path, mark, query = here.partition("?")
-    path = path.removesuffix("/") if path.endswith("/") else f"{path}/"
-    return there == f"{path}{mark}{query}"
-
-
-def _is_downgrade(url: ServerUrl, following: ServerUrl) -> bool:
-    return (
-        (url.scheme, following.scheme) == ("https", "http")
-        and url.host == following.host
-        and following.port in (80, url.port)
-    )
 
 
 def is_kept(url: ServerUrl, location: str, following: ServerUrl) -> bool:

@@ -83,6 +83,7 @@ class FakeAgent:
         self.signed_in, self.says, self.left, self.failed = signed_in, says, left, failed
         self.offer = offer
         self.challenges: list[str] = []
+        self.is_closed = False
         self.report: Callable[[str], None] | None = None
         self.built_with: tuple[LoginSettings, Mapping[str, str]] | None = None
 
@@ -117,6 +118,9 @@ class FakeAgent:
 
     async def sign_out(self) -> Stored:
         raise AssertionError("A login signs nobody out.")
+
+    async def aclose(self) -> None:
+        self.is_closed = True
 
 
 class FakeLook:
@@ -292,7 +296,7 @@ def test_server_that_wants_no_sign_in_gets_none_and_is_told_of() -> None:
             *NEXT,
         ],
     )
-    assert (agent.challenges, look.looked) == ([], [False])
+    assert (agent.challenges, look.looked, agent.is_closed) == ([], [False], True)
 
 
 @pytest.mark.promise("P2")
@@ -309,6 +313,7 @@ def test_server_that_publishes_a_sign_in_for_calls_gets_it_before_any_failure(of
     agent, look = FakeAgent(offer=offer), FakeLook(Seen(FOUND))
     status, lines = login(agent, look)
     assert (status, agent.challenges, look.looked) == (0, [offer], [False, True])
+    assert agent.is_closed
     assert lines[1] == "It answers without a sign-in. Signing in all the same."
     assert lines[2].startswith(f"Signed in at {SHOWN} ")
 
@@ -379,6 +384,9 @@ class Agent:
             await asyncio.Event().wait()
         finally:
             self.report("The listener is closed.")
+
+    async def aclose(self):
+        pass
 
 async def look(settings, environment, *, signed_in):
     return Seen(Found(""), True, "Bearer")

@@ -81,6 +81,9 @@ class FakeAgent:
         self.agents.signed_out.append(self.session)
         return Stored.TOKENS
 
+    async def aclose(self) -> None:
+        raise AssertionError("A logout ends with its process.")
+
 
 def logout(
     home: Path,

@@ -161,6 +161,36 @@ def test_login_signs_in_without_a_question_and_only_once(stage: Stage, tmp_path:
     assert len(stage.browser.opened) == 1, "who is signed in is not asked again"
 
 
+@pytest.mark.promise("A1", "P2")
+def test_login_signs_in_where_only_calls_want_it(stage: Stage) -> None:
+    """As the command `login` does: the server is open until a tool is called, and publishes how."""
+    stage.server.policy.public_methods = frozenset(
+        {"initialize", "notifications/initialized", "tools/list"}
+    )
+    desk = Desk(stage.home, {"BROWSER": str(stage.browser.command)})
+    words = ("install", "math", stage.server.url)
+    assert desk.run(*words).status == 0
+    assert stage.browser.opened == [], "nobody asked for it"
+    done = desk.run(*words, "--login")
+    assert done.status == 0, done.text
+    assert "It answers without a sign-in. Signing in all the same." in done.said
+    assert f"Signed in at {stage.server.url}" in done.said
+    assert "It works." in done.said
+    assert desk.run(*words, "--login").status == 0
+    assert len(stage.browser.opened) == 1, "who is signed in is not asked again"
+
+
+@pytest.mark.promise("P2")
+def test_login_at_a_server_that_is_open_says_so_and_is_not_a_fault(desk: Desk) -> None:
+    (desk.home / ".cursor").mkdir()
+    with WildServer() as server:
+        done = desk.run("install", "math", server.url, "--login")
+    assert done.status == 0, done.text
+    nothing = "It does not ask for a sign-in, so there is nothing to sign in to."
+    assert done.said.count(nothing) == 1
+    assert "It works." in done.said
+
+
 def test_without_a_person_no_browser_opens(stage: Stage) -> None:
     desk = Desk(stage.home, {"BROWSER": str(stage.browser.command)})
     done = desk.run("install", "math", stage.server.url)

@@ -119,6 +119,10 @@ def test_code_is_told_and_polled_for() -> None:
     [
         (pending("slow_down"), [5, 10, 15]),
         (pending("authorization_pending", 200), [5, 5, 5]),
+        (pending("authorization_pending", 428), [5, 5, 5]),
+        (response(400, {"code": "authorization_pending", "message": "wait"}), [5, 5, 5]),
+        (response(400, {"error": {"code": "slow_down"}}), [5, 10, 15]),
+        (response(408, {}), [5, 10, 20]),
         (response(503, {}), [5, 10, 20]),
         (response(429, {}), [5, 10, 20]),
         (Interrupted("lost"), [5, 10, 20]),
@@ -224,6 +228,9 @@ def test_code_that_ends_before_the_usual_wait_has_expired_as_any_other() -> None
     ("answer", "kind", "words"),
     [
         (pending("access_denied"), SignInDenied, "was declined"),
+        (pending("authorization_declined"), SignInDenied, "was declined"),
+        (response(400, {"code": "access_denied"}), SignInDenied, "was declined"),
+        (response(400, {"code": "expired_token"}), SignInFailed, "in time"),
         (pending("expired_token"), SignInFailed, "in time"),
         (pending("invalid_grant"), GrantRefused, "invalid_grant"),
         (pending("invalid_client", 401), GrantRefused, "invalid_client"),

@@ -178,7 +178,7 @@ def test_what_is_not_published_is_not_made_up() -> None:
 
 @pytest.mark.parametrize(
     ("value", "scopes"),
-    [([], ()), (None, None), ("a b", ("a", "b")), (["a"], ("a",))],
+    [([], ()), (None, None), ("a b", ("a", "b")), ("a,b, c", ("a", "b", "c")), (["a"], ("a",))],
 )
 def test_an_empty_list_of_scopes_is_not_the_same_as_none(
     value: object, scopes: tuple[str, ...] | None

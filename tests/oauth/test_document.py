@@ -108,7 +108,13 @@ def led(location: str, status: int = 308) -> HttpResponse:
 @pytest.mark.report("O4")
 @pytest.mark.parametrize("status", [307, 308])
 @pytest.mark.parametrize(
-    "location", ["/register/", "https://A.example:443/register/", "register/", "/register/#top"]
+    "location",
+    [
+        *("/register/", "https://A.example:443/register/", "register/", "/register/#top"),
+        # Of servers behind what ends TLS, or behind a mapped port, which do not know it.
+        *("http://a.example/register/", "http://a.example:443/register/"),
+        *("https://a.example:8443/register/", "http://a.example:8000/register/"),
+    ],
 )
 def test_a_post_is_led_on_within_its_origin_with_its_body(status: int, location: str) -> None:
     request = post_json(REGISTER, {"name": "x"})
@@ -131,6 +137,8 @@ def test_a_post_is_led_on_within_its_origin_with_its_body(status: int, location:
         led("https://b.example/register"),
         led("http://a.example/register"),
         led("https://a.example:444/register"),
+        led("http://a.example:8000/other/"),
+        led("http://b.example/register/"),
         led("//b.example/register"),
         led("https://me@a.example/register"),
         led("https://[a/"),

@@ -37,7 +37,7 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings.network import CONSENT_TIMEOUT
+from mcp_remote_py.settings.network import CONSENT_TIMEOUT, TOKEN_TIMEOUT
 from mcp_remote_py.settings.sign_in import SignInSettings
 from tests.oauth.player import Script, play
 
@@ -318,6 +318,15 @@ def test_denied_by_the_person() -> None:
     assert "mcp-remote-py login" in caught.value.hint
 
 
+@pytest.mark.promise("L1")
+@pytest.mark.parametrize(
+    "error", ["authorization_declined", "user_cancelled_login", "user_denied", "Access Denied"]
+)
+def test_denied_by_the_person_in_the_words_of_vendors(error: str) -> None:
+    with pytest.raises(SignInDenied, match="was declined"):
+        check_callback(callback(error=error), STATE, ISSUER, False)
+
+
 @pytest.mark.parametrize(
     ("error", "hint"),
     [
@@ -394,7 +403,7 @@ def test_code_is_exchanged_for_a_credential() -> None:
 
 
 @pytest.mark.report("O6")
-def test_only_what_a_person_has_consented_to_has_the_longer_time() -> None:
+def test_what_cannot_be_had_again_has_the_longer_time() -> None:
     patience: list[float | None] = []
 
     def answer(step: AnyStep) -> object:
@@ -407,7 +416,7 @@ def test_only_what_a_person_has_consented_to_has_the_longer_time() -> None:
     play(refresh(OLD, DEFAULT, NOW), answer)
     play(request_tokens(NEW, "client_credentials", {}, NOW), answer)
     play(revoke(OLD), answer)
-    assert patience == [CONSENT_TIMEOUT, None, None, None, None]
+    assert patience == [CONSENT_TIMEOUT, TOKEN_TIMEOUT, TOKEN_TIMEOUT, None, None]
 
 
 def test_no_resource_and_scope_as_asked() -> None:
@@ -653,6 +662,7 @@ def test_refresh_without_resource_where_the_person_says_so() -> None:
         refusal("invalid_target"),
         refusal("invalid_resource", "AADSTS500011: not found"),
         refusal("invalid_request", "Unknown parameter: Resource"),
+        refusal("", "body.resource: Extra inputs are not permitted", 422),
         refusal("invalid_request", "AADSTS901002: The 'resource' request parameter is no"),
         refusal("invalid_grant", "AADSTS9010010: The resource parameter doesn't match"),
         refusal("invalid_client", "AADSTS650053: asked for a scope that doesn't exist"),
@@ -702,6 +712,7 @@ def test_refresh_names_the_scope_that_was_granted_and_leaves_it_out_where_it_is_
         ("invalid_request", "Unknown parameter: scope", True),
         ("invalid_grant", "The scope does not match", True),
         ("invalid_grant", "scope mismatch", True),
+        ("", "body.scope: Extra inputs are not permitted", True),
         ("invalid_grant", "Requested scopes exceed the original grant", True),
         ("invalid_request", "This is out of the scope of the API", False),
         ("invalid_grant", "The token has expired", False),
@@ -759,6 +770,8 @@ def test_scope_that_tells_the_audience_is_named_where_it_was_refused_before() ->
         (OLD, refusal("invalid_client"), True),
         (OLD, refusal("invalid_request", "grant_type"), False),
         (OLD, refusal("temporarily_unavailable", "", 503), False),
+        (OLD, refusal("", "The requested resource was not found", 404), False),
+        (OLD, refusal("", "Resource could not be found", 404), False),
         (OLD, HttpResponse(502, {}, b"<html>bad gateway for resource</html>"), False),
         (OLD._replace(resource="", scope=""), refusal("invalid_target"), False),
     ],

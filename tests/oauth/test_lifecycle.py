@@ -338,10 +338,15 @@ IN_DOUBT = Challenge(error="unauthorized")
 
 @pytest.mark.promise("L1", "L2")
 @pytest.mark.report("O19")
-def test_refusal_in_doubt_is_one_renewal_for_a_token_that_worked() -> None:
+@pytest.mark.parametrize(
+    ("status", "challenge"), [(500, IN_DOUBT), (403, Challenge(error="insufficient_scope"))]
+)
+def test_refusal_in_doubt_is_one_renewal_for_a_token_that_worked(
+    status: int, challenge: Challenge
+) -> None:
     desk = Desk(machine("tokens", credential=UNKNOWN_END, budget=PROVEN))
     desk.play(desk.session.authorize())
-    assert desk.play(desk.session.answer(Secret("access-0"), 500, IN_DOUBT))
+    assert desk.play(desk.session.answer(Secret("access-0"), status, challenge))
     assert desk.session.token == Secret("access-1")
     assert not desk.play(desk.session.answer(Secret("access-1"), 500, IN_DOUBT)), "never accepted"
     change = desk.session.note_acceptance(Secret("access-1"))

@@ -488,6 +488,13 @@ CODE_ONLY = SERVER._replace(grant_types=("authorization_code",))
         (has("client_name"), metadata("name must match ^[a-z]+$"), SERVER),
         (lacks("client_uri"), metadata("client_uri is required"), SERVER),
         (lacks("software_id"), metadata("software_id is required"), SERVER),
+        (lacks("software_version"), metadata("software_version is required"), SERVER),
+        (has("scope"), document({"error": "unauthorized_scope"}, 400), SERVER),
+        (
+            has("client_name"),
+            document({"error": "A client with this name already exists"}, 409),
+            SERVER,
+        ),
         (has("scope"), document({"error": "access_denied", "message": "permissions"}, 403), SERVER),
         (
             asks_for_no_secret,

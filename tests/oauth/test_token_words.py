@@ -47,6 +47,9 @@ def read(status: int, challenge: bytes, body: bytes) -> tuple[int, Challenge]:
         document(code="token_not_valid", detail="x"),
         document(error={"code": "InvalidAuthenticationToken", "message": "x"}),
         document(name="TokenExpiredError", message="x"),
+        document(error="token_invalid"),
+        document(error="token_inactive"),
+        document(data={"code": "token_expired"}),
     ],
 )
 def test_a_token_that_has_ended_in_words_of_many(status: int, body: bytes) -> None:
@@ -93,6 +96,10 @@ def test_what_says_nothing_of_the_token(body: bytes) -> None:
         ),
         b"Jwt is expired",
         b"Invalid or expired token\n",
+        document(message="Invalid JWT", code=401),
+        document(error="Token is not active"),
+        document(errors=["Token has expired"]),
+        document(fault={"faultstring": "Access Token expired", "detail": {"errorcode": "x"}}),
     ],
 )
 def test_a_sentence_and_nothing_else(status: int, body: bytes) -> None:
@@ -132,6 +139,12 @@ def test_a_failure_may_be_for_the_token(body: bytes) -> None:
     refused, challenge = read(500, b"", body)
     assert refused == 500
     assert may_be_token(challenge, 500)
+
+
+@pytest.mark.parametrize("status", [400, 403, 500])
+def test_a_challenge_whose_error_is_a_sentence(status: int) -> None:
+    challenge = b'Bearer error="The access token expired"'
+    assert read_token_refusal(status, challenge, b"") == (401, challenge)
 
 
 @pytest.mark.promise("R5")
@@ -175,7 +188,21 @@ def test_scopes_that_are_wanted_in_words_of_many(body: bytes) -> None:
     assert (refused, challenge.error, challenge.scope) == (403, "insufficient_scope", "a b")
 
 
-@pytest.mark.parametrize("code", ["unauthorized", "invalid_grant", "access_denied"])
+@pytest.mark.parametrize(
+    ("body", "scope"),
+    [
+        (document(error="insufficient_scope", scope="a b"), "a b"),
+        (document(required_scopes=["a", "b"]), "a b"),
+        (document(scope='a"b'), None),
+        (b"", None),
+    ],
+)
+def test_a_challenge_that_leaves_the_scope_to_the_body(body: bytes, scope: str | None) -> None:
+    refused, challenge = read(403, b'Bearer error="insufficient_scope"', body)
+    assert (refused, challenge.error, challenge.scope) == (403, "insufficient_scope", scope)
+
+
+@pytest.mark.parametrize("code", ["unauthorized", "invalid_grant", "access_denied", "not_authed"])
 def test_what_may_be_for_the_token(code: str) -> None:
     for status in (400, 403, 500):
         refused, challenge = read(status, b"", document(error=code, error_description='a "b"'))
@@ -186,6 +213,8 @@ def test_what_may_be_for_the_token(code: str) -> None:
         assert read_token_refusal(status, b"", document(error=code)) == (0, b"")
     assert not may_be_token(Challenge(error="invalid_token"), 403)
     assert not may_be_token(Challenge(), 403)
+    assert may_be_token(Challenge(error="insufficient_scope"), 403), "nobody says which"
+    assert not may_be_token(Challenge(error="insufficient_scope", scope="a"), 403)
 
 
 def test_a_scope_that_is_wanted_by_the_body() -> None:

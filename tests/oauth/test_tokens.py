@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from mcp_remote_py.errors import MAX_EXCERPT_LENGTH
 from mcp_remote_py.oauth.steps import Client, Credential, HttpResponse
+from mcp_remote_py.oauth.token_places import MAX_NAMES_APART
 from mcp_remote_py.oauth.tokens import (
     MAX_FORM_BYTES,
-    MAX_FORM_MEMBERS,
     MAX_LIFETIME,
     GrantRefused,
     TokenAnswer,
@@ -74,7 +74,13 @@ def test_members_that_say_nothing_are_absent(nothing: object) -> None:
 
 
 @pytest.mark.report("O18")
-@pytest.mark.parametrize("place", ["authed_user", "data", "result", "tokens", "session"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("authed_user", "data", "result", "response", "payload", "tokens", "token", "credentials"),
+        "session",
+    ],
+)
 def test_tokens_are_found_where_their_server_puts_them(place: str) -> None:
     inside = {
         "access_token": TOKEN,
@@ -120,9 +126,23 @@ def test_names_whose_words_are_joined(is_wrapped: bool) -> None:
     assert parse_token_answer(answer(both), NOW) == TokenAnswer(Secret(TOKEN))
 
 
+@pytest.mark.report("O18")
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"AuthenticationResult": {"AccessToken": TOKEN}, "ChallengeParameters": {}},
+        {"authedUser": {"accessToken": TOKEN}},
+        {"data": {"tokens": {"access_token": TOKEN}}},
+        {"data": {"token": {"accessToken": TOKEN}}},
+    ],
+)
+def test_places_whose_names_are_joined_and_places_in_places(body: object) -> None:
+    assert parse_token_answer(answer(body), NOW) == TokenAnswer(Secret(TOKEN))
+
+
 def test_joined_names_are_looked_for_among_few() -> None:
     """Each is taken apart: of 10,000 that would be a turn of 40 ms."""
-    many = {f"name{number}": number for number in range(MAX_FORM_MEMBERS)}
+    many = {f"name{number}": number for number in range(MAX_NAMES_APART)}
     with pytest.raises(TokenError):
         parse_token_answer(answer(many | {"accessToken": TOKEN}), NOW)
     assert parse_token_answer(answer(many | {"access_token": TOKEN}), NOW).access_token.reveal()
@@ -279,7 +299,7 @@ def test_a_wait_without_end_is_one_of_a_day(digits: int) -> None:
 
 def test_form_data_that_is_long_is_not_taken_for_an_answer() -> None:
     """To read 250 kB of it took 0.3 s."""
-    many, long = b"&a=b" * (MAX_FORM_MEMBERS - 1), b"&a=" + b"%41" * (MAX_FORM_BYTES // 3 - 10)
+    many, long = b"&a=b" * (MAX_NAMES_APART - 1), b"&a=" + b"%41" * (MAX_FORM_BYTES // 3 - 10)
     for rest in (many, long):
         found = parse_token_answer(HttpResponse(200, {}, b"access_token=x" + rest), NOW)
         assert found == TokenAnswer(Secret("x"))
@@ -318,6 +338,11 @@ def test_definite_refusals(status: int, code: str) -> None:
     ("body", "code"),
     [
         ({"error": "bad_refresh_token"}, "invalid_grant"),
+        ({"error": "deleted_client"}, "invalid_client"),
+        ({"error": "disabled_client"}, "invalid_client"),
+        ({"error": "invalid_client_secret"}, "invalid_client"),
+        ({"error": "unknown_client"}, "invalid_client"),
+        ({"error": "client_not_found"}, "invalid_client"),
         ({"error": "incorrect_client_credentials"}, "invalid_client"),
         ({"ok": False, "error": "invalid_refresh_token"}, "invalid_grant"),
         ({"ok": False, "error": "invalid_client_id", "access_token": TOKEN}, "invalid_client"),
@@ -374,6 +399,23 @@ def test_refusals_in_the_words_of_vendors(body: object, code: str) -> None:
         {"error": "invalid_request", "error_description": "refresh_token \u5df2\u8fc7\u671f"},
         {"error": "interaction_required", "error_description": "AADSTS50076: sign in again"},
         {"error": "login_required"},
+        {"error": "account_selection_required"},
+        {"error": "mfa_required", "error_description": "Multifactor authentication required"},
+        {"error": "token_inactive", "error_description": "Token is inactive because it is old"},
+        {"detail": "Token is invalid or expired", "code": "token_not_valid"},
+        {"error_type": "oauth_invalid_refresh_token", "error_message": "x"},
+        {"errors": [{"code": "refresh_token_invalid", "message": "is invalid"}]},
+        {"errors": ["Refresh token is invalid"]},
+        {"error": ["invalid_grant"]},
+        {"data": {"error": "invalid_grant"}},
+        {"fault": {"faultstring": "Invalid refresh token", "detail": {"errorcode": "x"}}},
+        {"ErrorCode": "invalid_request", "Error": "Refresh Token expired"},
+        {"err": "Refresh token invalid", "ECODE": "OAUTH_014"},
+        {"error": "auth.refresh_token.expired"},
+        {"error": "invalid_request", "error_description": "Errors.User.RefreshToken.Invalid"},
+        {"error": "invalid_request", "error_description": 'Invalid "refresh_token" in request.'},
+        {"error": "invalid_request", "error_description": "The refresh token is superseded"},
+        {"error": "invalid_request", "error_description": "Refresh-Token nicht mehr g\u00fcltig"},
     ],
 )
 def test_a_dead_refresh_token_in_words_of_many(body: dict[str, object], status: int) -> None:
@@ -461,6 +503,28 @@ def test_which_refusal_may_be_a_verdict(response: HttpResponse, is_doubtful: boo
     assert refuse(response).is_doubtful is is_doubtful
 
 
+@pytest.mark.promise("A5", "L1")
+@pytest.mark.report("O10", "O27")
+@pytest.mark.parametrize("status", [400, 403])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": "Access Denied", "error_description": "You have made too many requests."},
+        {"__type": "TooManyRequestsException", "message": "Rate exceeded"},
+        {"error": "rate_limit_exceeded"},
+        {"error": "over_request_rate_limit"},
+        {"error": "too_many_requests"},
+        {"error": "request_throttled"},
+        {"errorCode": "E0000047", "errorSummary": "API call exceeded rate limit"},
+        {"error": "internal_server_error"},
+    ],
+)
+def test_who_was_asked_too_often_says_nothing_of_the_grant(body: object, status: int) -> None:
+    error = refuse(answer(body, status))
+    assert not isinstance(error, GrantRefused)
+    assert not error.is_doubtful, "three of them in five seconds would end a good sign-in"
+
+
 @pytest.mark.promise("A5")
 @pytest.mark.report("O10")
 @pytest.mark.parametrize(
@@ -501,6 +565,15 @@ def test_a_dead_refresh_token_told_by_a_text_alone(body: bytes, status: int) -> 
 
 
 @pytest.mark.report("O10")
+def test_a_code_of_oauth_counts_in_the_members_of_others() -> None:
+    error = refuse(answer({"code": "invalid_scope", "message": "No"}, 400))
+    assert (error.error, error.hint) == (
+        "invalid_scope",
+        "Name the scopes it knows with --scope.",
+    )
+
+
+@pytest.mark.report("O10")
 @pytest.mark.parametrize("name", ["error_description", "message", "msg", "detail"])
 def test_words_are_read_wherever_they_are(name: str) -> None:
     assert 'HTTP 400: "Not possible")' in str(refuse(answer({name: "Not possible"}, 400)))
@@ -518,7 +591,8 @@ def test_words_are_read_wherever_they_are(name: str) -> None:
         (answer({"error": "server_error"}, 400), "server_error"),
         (answer({"error": {"code": 5, "message": "gone"}}, 400), 'HTTP 400: "gone"'),
         (answer({"ok": False}), "HTTP 200: members: ok"),
-        (answer({"error": ["x"], "access_token": TOKEN}), "members: error, access_token"),
+        (answer({"error": [1], "access_token": TOKEN}), "members: error, access_token"),
+        (answer({"error": ["x"], "access_token": TOKEN}), 'HTTP 200: "x"'),
         (answer({"detail": 5, "message": "Not now"}, 502), 'HTTP 502: "Not now"'),
         (answer({"access_token": TOKEN}, 400), "HTTP 400: members: access_token"),
         (answer(b"<html>down</html>", 502), "HTTP 502: a page instead of JSON"),

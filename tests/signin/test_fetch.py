@@ -297,6 +297,13 @@ def test_redirect_within_the_origin_is_followed(server: WildServer) -> None:
     assert [seen.path for seen in server.received("GET")] == ["/here", "/there"]
 
 
+@pytest.mark.report("O4")
+def test_redirect_to_the_port_behind_a_mapped_one_is_followed_here(server: WildServer) -> None:
+    server.script("GET", redirect(307, "http://127.0.0.1:1/here/"), answer_status(200, b"found"))
+    assert get(f"{server.origin}/here").body == b"found"
+    assert [seen.path for seen in server.received("GET")] == ["/here", "/here/"]
+
+
 @pytest.mark.promise("S2")
 @pytest.mark.parametrize("location", ["other", "http://[", ""])
 def test_redirect_elsewhere_is_the_answer(server: WildServer, location: str) -> None:

@@ -100,3 +100,18 @@ def test_a_moment_is_waited_for_within_a_renewal(play: Callable[..., Stage]) -> 
     let_token_expire(stage)
     assert call(host)["params"] == CALL
     assert stage.counts["refreshes"] == 2
+
+
+@pytest.mark.report("O10", "O27")
+def test_a_limit_that_is_told_by_another_status_costs_no_sign_in(
+    play: Callable[..., Stage],
+) -> None:
+    stage = play(lifetime=1)
+    host = stage.sign_in()
+    said = b'{"error": "Access Denied", "error_description": "You have made too many requests"}'
+    limited = answer_status(400, said, content_type="application/json")
+    stage.server.script("token", *[limited] * 3)
+    let_token_expire(stage)
+    assert call(host)["params"] == CALL
+    assert stage.counts["refreshes"] == 4
+    assert stage.counts["tabs"] == 1

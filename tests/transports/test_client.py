@@ -811,6 +811,21 @@ def test_a_token_that_has_ended_is_told_whatever_the_status(
     assert renewer.told == [(401, told)]
 
 
+@pytest.mark.promise("L1")
+@pytest.mark.report("O19")
+@pytest.mark.parametrize("status", [400, 403, 500])
+@pytest.mark.parametrize("error", ["token_expired", "The access token expired"])
+def test_a_challenge_in_other_words_is_read_whatever_the_status(
+    server: WildServer, status: int, error: str
+) -> None:
+    challenge = f'Bearer error="{error}"'
+    headers = {"WWW-Authenticate": challenge}
+    server.script("POST", answer_status(status, headers=headers), answer_status(200))
+    renewer = Renewer()
+    assert statuses(server.url, renewer, b"POST") == [200]
+    assert renewer.told == [(401, challenge.encode())]
+
+
 @pytest.mark.promise("L1", "R2")
 @pytest.mark.report("O19", "E1")
 @pytest.mark.parametrize("status", [400, 403, 500])
