@@ -36,6 +36,8 @@ class FoundEntry(NamedTuple):
     """Its environment."""
     url: str = ""
     """The server's address, as it is written there; "" where there is none."""
+    headers: Mapping[str, Secret] = {}
+    """Those that the host itself is to send there."""
 
 
 _RUNNERS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -77,7 +79,7 @@ def read_entry(members: object) -> FoundEntry:
         for name in ("url", "serverUrl", "httpUrl"):
             url = about.get(name)
             if isinstance(url, str) and url:
-                return FoundEntry(EntryKind.NATIVE, (), variables, url)
+                return FoundEntry(EntryKind.NATIVE, (), variables, url, _headers_of(about))
         return FoundEntry(EntryKind.OTHER, (), variables)
     return _read_words(words, variables)
 
@@ -189,6 +191,20 @@ def _variables_of(about: Mapping[str, object]) -> dict[str, Secret]:
             pairs = cast("Mapping[object, object]", found).items()
             return {str(key): Secret(str(value)) for key, value in pairs}
     return {}
+
+
+def _headers_of(about: Mapping[str, object]) -> dict[str, Secret]:
+    """The headers of an entry, as hosts write them; the last two are Codex's."""
+    found: dict[str, str] = {}
+    for name in ("headers", "http_headers", "env_http_headers"):
+        members = about.get(name)
+        if isinstance(members, Mapping):
+            pairs = cast("Mapping[object, object]", members).items()
+            form = "${%s}" if name.startswith("env_") else "%s"
+            found |= {str(key): form % value for key, value in pairs}
+    if isinstance(variable := about.get("bearer_token_env_var"), str):
+        found["Authorization"] = f"Bearer ${{{variable}}}"
+    return {name: Secret(value) for name, value in found.items()}
 
 
 def _find_program(words: list[str]) -> tuple[EntryKind, list[str]]:
