@@ -784,8 +784,8 @@ class TestWhatIsIgnored:
         run = Run(URL, "--header", "Authorization: Bearer $TOKEN")
         assert run.status == 0
         assert run.stderr == (
-            "[mcp-remote-py] The value of the header Authorization looks like a placeholder, and is "
-            "sent as it is: write the value itself, or a variable as ${NAME}, with the braces.\n"
+            "[mcp-remote-py] The value of the header Authorization looks like a placeholder, and "
+            "is sent as it is: write the value itself, or a variable as ${NAME}, with the braces.\n"
         )
 
     @pytest.mark.report("T17")
