@@ -258,7 +258,9 @@ class _Installer:
                 ):
                     return npm.name, True
             else:
-                words = shlex.join(("install", npm.name, mask_url(str(self._settings.server))))
+                where = ConfigChoice((host.key,), self._settings.choice.file).words
+                address = mask_url(str(self._settings.server))
+                words = shlex.join(("install", npm.name, address, *where))
                 command = f"{self.typed_before}mcp-remote-py {words}"
                 console.say(f"{text} To convert that one instead: {command}")
         elif same:

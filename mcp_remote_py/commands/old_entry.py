@@ -112,8 +112,8 @@ def _blame(before: InstalledEntry, error: UsageError, choice: ConfigChoice) -> U
     """The mistake is in the entry: nobody has typed it."""
     if isinstance(error, UnsetVariable):
         error = error.at_terminal()
-    place = ConfigChoice((), choice.file).words or ["--client", before.host.key]
-    command = shlex.join(["mcp-remote-py", "uninstall", before.name, *place])
+    where = ConfigChoice((before.host.key,), choice.file).words
+    command = shlex.join(["mcp-remote-py", "uninstall", before.name, *where])
     return error.changed(
         {
             "cause": one_line(
