@@ -59,6 +59,12 @@ _NAMES = lazy_pattern(
 """Segments behind which a key may stand, where it has a number in it."""
 _PREFIXED = lazy_pattern(r"(?:xox[a-z]|xapp|sk|pk|rk|gh[opsu]|glpat|whsec)[_-][^/]*\d")
 """Keys whose makers begin them so: Slack, Stripe, GitHub, GitLab."""
+_MADE = lazy_pattern(
+    r"(?:github_pat|hf|npm|gsk|sbp|ntn|lin_api|figd|dop_v1|shpat|xai)[_-]\w{20,}|AIza[\w-]{30,}",
+    re.IGNORECASE,
+)
+"""The same of others, who begin them with what may be a word: GitHub, Hugging Face, npm, Google."""
+_JWT_PART = lazy_pattern(r"ey[jJ](?=.*\d)[\w-]{16,}")
 _JWT = lazy_pattern(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
 _LONG_RUN = lazy_pattern(r"[A-Za-z0-9]{40,}")
 """Letters and digits. Fewer may be an id: one of Auth0 has 32, a UUID 36 with its hyphens."""
@@ -101,7 +107,19 @@ def is_token(word: str) -> bool:
     """Whether this word surely is a secret, wherever it stands, and not the id of something."""
     if _PREFIXED.match(word) or _JWT.fullmatch(word):
         return True
-    return _LONG_RUN.fullmatch(word) is not None and may_be_key(word)
+    is_made = _LONG_RUN.fullmatch(word) or _MADE.fullmatch(word)
+    return is_made is not None and may_be_key(word)
+
+
+def is_host_token(label: str) -> bool:
+    """Whether this label of a host name surely is a token, written where the host belongs.
+
+    A host may be called as a token begins (`sk-telecom2`), or have an id in its name.
+    """
+    if _JWT_PART.fullmatch(label):
+        return True
+    rest = re.split(r"[_-]", label, maxsplit=1)[-1]
+    return is_token(label) and (may_be_key(rest) or _MADE.fullmatch(label) is not None)
 
 
 def decode_segment(segment: str) -> str:

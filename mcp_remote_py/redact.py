@@ -13,7 +13,13 @@ from collections import deque
 from collections.abc import Generator, Iterable
 from itertools import pairwise
 
-from mcp_remote_py.key_shapes import decode_segment, is_token, may_be_key, may_be_key_behind
+from mcp_remote_py.key_shapes import (
+    decode_segment,
+    is_host_token,
+    is_token,
+    may_be_key,
+    may_be_key_behind,
+)
 from mcp_remote_py.patterns import lazy_pattern
 
 MASK = "****"
@@ -61,8 +67,8 @@ def mask_url(url: str) -> str:
     """The URL without what may be secret in it; never raises, whatever `url` is.
 
     Left out are user info and fragment, the values of the query, and each segment of the path and
-    name of the query that may be a key. The host stays: people must see where they are, and the
-    network sees it anyhow.
+    name of the query that may be a key. The host stays, as `mask_host` shows it: people must see
+    where they are.
     """
     scheme, separator, rest = url.partition("://")
     if not separator:
@@ -70,7 +76,7 @@ def mask_url(url: str) -> str:
     rest = rest.partition("#")[0]
     rest, question, query = rest.partition("?")
     authority, slash, path = rest.partition("/")
-    host = authority.rpartition("@")[2]
+    host = mask_host(authority.rpartition("@")[2])
     segments = (_mask_key(one, before) for before, one in pairwise(["", *path.split("/")]))
     values = (
         f"{_mask_key(name)}={MASK}" if equals else _mask_key(name)
@@ -79,12 +85,21 @@ def mask_url(url: str) -> str:
     return f"{scheme}{separator}{host}{slash}{'/'.join(segments)}{question}{'&'.join(values)}"
 
 
+def mask_host(host: str) -> str:
+    """The host, with its port or without, as it may be shown: a token may stand in its place."""
+    return "".join(
+        _shorten_key(label) if is_host_token(label) else label for label in _LABELS.split(host)
+    )
+
+
 def secrets_in_url(url: str) -> tuple[Secret, ...]:
     """The parts that `mask_url` hides in the URL, for `remember`; not its short, plain values."""
     rest = url.partition("://")[2].partition("#")[0]
     rest, _, query = rest.partition("?")
-    path = ["", *rest.split("/")[1:]]
-    found = [one for before, one in pairwise(path) if may_be_key_behind(before, one)]
+    authority, *path = rest.split("/")
+    found = [one for before, one in pairwise(["", *path]) if may_be_key_behind(before, one)]
+    for label in filter(is_host_token, _LABELS.split(authority.rpartition("@")[2])):
+        found += (label, label.lower())
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
         if len(value) >= _MIN_VALUE_LENGTH or may_be_key(value):
@@ -96,6 +111,7 @@ def secrets_in_url(url: str) -> tuple[Secret, ...]:
     )
 
 
+_LABELS = lazy_pattern(r"([.:])")
 _MIN_VALUE_LENGTH = 8
 """Characters. A shorter value of a query or a cookie is a switch, unless it looks like a key."""
 
@@ -148,8 +164,10 @@ _SEPARATORS = lazy_pattern(r"([/\\])")
 
 
 def _mask_key(segment: str, before: str = "") -> str:
-    if not may_be_key_behind(before, segment):
-        return segment
+    return _shorten_key(segment) if may_be_key_behind(before, segment) else segment
+
+
+def _shorten_key(segment: str) -> str:
     shown = segment[:SHOWN_LENGTH] if len(segment) >= LONG_KEY_LENGTH else ""
     return f"{shown if '%' not in shown else ''}{MASK}"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from math import inf
 
 from mcp_remote_py.errors import (
@@ -106,13 +107,16 @@ class HostPatience(Value, frozen=True):
     """`name` of the `clientInfo` that it sends."""
     seconds: float
     source: Source
+    variable: str = ""
+    """Of the environment that it hands on: there a person sets it, in milliseconds."""
 
 
 HOST_PATIENCES = (
     HostPatience(
         "claude-code",
         30.0,
-        Source("Claude Code 2.1, unless MCP_TIMEOUT says otherwise", "field note 5"),
+        Source("Claude Code 2.1", "field note 5; it reads MCP_TIMEOUT (its issue 42770)"),
+        variable="MCP_TIMEOUT",
     ),
     HostPatience(
         "inspector-cli",
@@ -132,9 +136,20 @@ SHARE_OF_PATIENCE = 2 / 3
 """The process has to start in that time, too, and the answer to come back."""
 
 
-def initialize_wait(host: str) -> float:
-    """Seconds after which the `initialize` of the host of this name has to have an answer."""
-    patience = next((one.seconds for one in HOST_PATIENCES if one.name == host), inf)
+_MILLISECONDS = lazy_pattern(r"[1-9][0-9]{3,8}")
+"""A second and more: what is less was meant for seconds, and no process starts in it."""
+
+
+def initialize_wait(host: str, environment: Mapping[str, str]) -> float:
+    """Seconds after which the `initialize` of the host of this name has to have an answer.
+
+    `environment` is what the host has started us with.
+    """
+    known = next((one for one in HOST_PATIENCES if one.name == host), None)
+    if known is None:
+        return inf
+    said = environment.get(known.variable, "").strip()
+    patience = int(said) / 1000 if _MILLISECONDS.fullmatch(said) else known.seconds
     return patience * SHARE_OF_PATIENCE
 
 

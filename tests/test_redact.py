@@ -21,6 +21,7 @@ from mcp_remote_py.redact import (
     MAX_PATH_LENGTH,
     MAX_TOKENS_KNOWN,
     Secret,
+    mask_host,
     mask_path,
     mask_url,
     remember,
@@ -146,6 +147,10 @@ def test_what_a_person_needs_to_find_the_wrong_word_is_not_a_secret() -> None:
         ("key=sk_live_51H8xQ2eZvKYlo2C", ["sk_live_51H8xQ2eZvKYlo2C"]),
         ("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln", ["eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln"]),
         (HEX, [HEX]),
+        (
+            "github_pat_11ABCDEFG0x7Kp2q4Zt9_Lm3Wv8Rs6YnB",
+            ["github_pat_11ABCDEFG0x7Kp2q4Zt9_Lm3Wv8Rs6YnB"],
+        ),
         ("Authorization: Bearer canary", ["Bearer canary"]),
         ('{\n  "client_id": "a",\n  "client_secret": "ghp_Ab3dE5gH7jK9"\n}', ["ghp_Ab3dE5gH7jK9"]),
         # Ids and names, which only look like keys.
@@ -298,6 +303,52 @@ def test_random_bytes_are_a_key_in_any_encoding(data: bytes, encoding: str) -> N
 )
 def test_what_is_secret_in_an_address(url: str, secrets: set[str]) -> None:
     assert {secret.reveal() for secret in secrets_in_url(url)} == secrets
+
+
+HOSTS = """
+    mcp.example.com localhost 127.0.0.1 [2001:db8::1] sk-telecom2.example.com pk-1.example.com
+    sk-eu1-prod.example.sk xoxo-party24.example.com rk-node-7.example.com
+    abcdefghijklmnopqrst.supabase.co a1b2c3d4e5.execute-api.us-east-1.amazonaws.com
+    x7kq2mz4wv9rt3bn8pc5hd6jf1gs0yla.lambda-url.us-east-1.on.aws adb-1234567890123456.7.azure.net
+    internal-lb-1234567890.us-east-1.elb.amazonaws.com app-9x8y7z6w5-team.vercel.app
+    k8s-default-ingress-0a1b2c3d4e-1234567890.elb.example.com
+    app.whitedesert-079129c1.eastus.azurecontainerapps.io 4f3a-2001-db8-1.ngrok-free.app
+    user-fictional-waddle-9x7w6v5r4-3000.app.github.dev hf-mcp-server.hf.space
+    550e8400-e29b-41d4-a716-446655440000.example.com d41d8cd98f00b204e9800998ecf8427e.example.com
+    npm-mirror.internationalization-of-things-and-others.example.com
+    eyjafjallajokull-hosting.example.is xn--bcher-kva.example
+""".split()
+"""Names of hosts that people must be able to read, and ids in them."""
+
+HOST_TOKENS = """
+    sk-live-0123456789abcdef01 sk_live_51H8xQ2eZvKYlo2C sk-proj-Zk8Qw3Xv7Lm2Np9R
+    sk-ant-api03-x7Kp2q4Zt9Lm3Wv8 ghp_16C7e42F292c6912E7710c838347Ae178B4a xoxb-123456789012-abGH1J
+    glpat-x7Kp2q4Zt9Lm3Wv8Rs6Y github_pat_11ABCDEFG0x7Kp2q4Zt9Lm3Wv8Rs6YnB
+    hf_x7Kp2q4Zt9Lm3Wv8Rs6YnBcD npm_x7Kp2q4Zt9Lm3Wv8Rs6YnBcDx7Kp2q4Zt9Lm
+    AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY
+    9f86d081884c7d659a2feaa0c55ad015a3bf4f1b eyJhbGciOiJIUzI1NiJ9
+""".split()
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_ordinary_hosts_stay_readable(host: str) -> None:
+    for url in (f"https://{host}/mcp", f"https://{host}:8443/mcp"):
+        assert mask_url(url) == url
+        assert secrets_in_url(url) == ()
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.report("O22")
+@pytest.mark.parametrize("token", HOST_TOKENS)
+@pytest.mark.parametrize("form", ["{}", "{}:443", "{}.example.com", "mcp.{}.example.com:8443"])
+def test_token_in_place_of_a_host_is_never_shown_whole(token: str, form: str) -> None:
+    host = form.format(token)
+    url = f"https://{host}/mcp"
+    said = f"{host} was not found, nor was {host.lower()}"
+    for shown in (mask_url(url), mask_host(host), scrub(said, secrets_in_url(url))):
+        assert MASK in shown
+        assert token[5:].lower() not in shown.lower()
+    assert mask_host(host) == form.format(f"{token[:4]}{MASK}" if len(token) >= 20 else MASK)
 
 
 @given(st.text())

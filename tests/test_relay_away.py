@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from mcp_remote_py.eras.era_detection import Era
 from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Refused, Unusable
 from mcp_remote_py.relay.recovery import MAX_RESTORATIONS
 from mcp_remote_py.relay.relay import Relay
-from mcp_remote_py.retry import INITIALIZE_PATIENCE
+from mcp_remote_py.retry import INITIALIZE_PATIENCE, initialize_wait
 from mcp_remote_py.settings.commands import ToolRules
 from mcp_remote_py.tools import ToolCatalog
 from mcp_remote_py.transports.lines import HostLines
@@ -64,14 +65,14 @@ class Away(Scene):
         known: ServerSnapshot | None = None,
         patience: float | None = PATIENCE,
         sign_in: bool = False,
-        fits_host: bool = False,
+        host_wait: Callable[[str], float] | None = None,
     ) -> None:
         self.memory = FakeSignInWatch("", KNOWN if known is None else known)
         super().__init__(
             memory=self.memory,
             sign_in=self.memory if sign_in else None,
             initialize_timeout=patience,
-            fits_host=fits_host,
+            host_wait=host_wait,
         )
         self.server.always("", behaviour or fail(gone))
 
@@ -410,7 +411,7 @@ def test_host_that_gives_up_sooner_is_answered_in_its_time() -> None:
         await one.clock.advance(1)
         assert one.host.lines == [b'{"jsonrpc":"2.0","id":"init","result":%b}' % KNOWN.initialize]
 
-    away(play, fits_host=True)
+    away(play, host_wait=partial(initialize_wait, environment={}))
 
 
 # A host of 2026-07-28

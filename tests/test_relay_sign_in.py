@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from mcp_remote_py.channel import ServerSnapshot
 from mcp_remote_py.errors import NotSent, Refused
 from mcp_remote_py.jsonrpc import INVALID_PARAMS, LOCAL_ERROR, Message
 from mcp_remote_py.relay.relay import MAX_IN_FLIGHT
-from mcp_remote_py.retry import INITIALIZE_PATIENCE
+from mcp_remote_py.retry import INITIALIZE_PATIENCE, initialize_wait
 from mcp_remote_py.settings.commands import ToolRules
 from tests.fakes import (
     Behaviour,
@@ -124,6 +125,7 @@ def test_initialize_is_answered_in_time_and_only_once() -> None:
     stage(play)
 
 
+FITS_HOST: Json = {"host_wait": partial(initialize_wait, environment={})}
 CLAUDE_CODE: Json = {"name": "claude-code", "title": "Claude Code", "version": "2.1.197"}
 
 
@@ -131,12 +133,12 @@ CLAUDE_CODE: Json = {"name": "claude-code", "title": "Claude Code", "version": "
 @pytest.mark.parametrize(
     ("host", "options", "seconds"),
     [
-        (CLAUDE_CODE, {"fits_host": True}, 20),
+        (CLAUDE_CODE, FITS_HOST, 20),
         (CLAUDE_CODE, {}, PATIENCE),  # a person has said how long
-        ({"name": "claude-ai", "version": "1"}, {"fits_host": True}, PATIENCE),
-        ({"name": "test", "title": "claude-code", "version": "1"}, {"fits_host": True}, PATIENCE),
-        ({"name": ["claude-code"]}, {"fits_host": True}, PATIENCE),
-        ("claude-code", {"fits_host": True}, PATIENCE),
+        ({"name": "claude-ai", "version": "1"}, FITS_HOST, PATIENCE),
+        ({"name": "test", "title": "claude-code", "version": "1"}, FITS_HOST, PATIENCE),
+        ({"name": ["claude-code"]}, FITS_HOST, PATIENCE),
+        ("claude-code", FITS_HOST, PATIENCE),
     ],
     ids=["gives up after 30 s", "option", "another", "title", "no name", "no object"],
 )

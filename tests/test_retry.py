@@ -255,7 +255,7 @@ def test_what_may_have_been_executed_is_repeated_only_where_that_is_harmless() -
 
 @pytest.mark.promise("A6")
 def test_known_hosts_are_answered_before_they_give_up() -> None:
-    waits = {one.name: initialize_wait(one.name) for one in HOST_PATIENCES}
+    waits = {one.name: initialize_wait(one.name, {}) for one in HOST_PATIENCES}
     assert waits == {
         "claude-code": pytest.approx(20),
         "inspector-cli": pytest.approx(20),
@@ -265,7 +265,26 @@ def test_known_hosts_are_answered_before_they_give_up() -> None:
         assert waits[one.name] < one.seconds < DEFAULT_INITIALIZE_TIMEOUT
         assert one.source.who
         assert one.source.where
-    assert initialize_wait("claude-ai") == initialize_wait("") == math.inf
+    assert initialize_wait("claude-ai", {}) == initialize_wait("", {}) == math.inf
+
+
+@pytest.mark.promise("A6")
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("60000", 40.0),
+        (" 10000 ", pytest.approx(6.67, abs=0.01)),
+        ("600000", 400.0),  # the relay waits no longer than it does for any host
+        *(
+            (odd, 20.0)
+            for odd in ("", "0", "60", "-5000", "60s", "1e5", "6_0000", "9" * 40, "٦٠٠٠٠")
+        ),
+    ],
+)
+def test_person_says_in_the_host_how_long_it_waits(said: str, seconds: float) -> None:
+    assert initialize_wait("claude-code", {"MCP_TIMEOUT": said}) == seconds
+    assert initialize_wait("inspector-cli", {"MCP_TIMEOUT": said}) == 20.0
+    assert initialize_wait("claude-ai", {"MCP_TIMEOUT": said}) == math.inf
 
 
 def test_every_rule_says_why() -> None:

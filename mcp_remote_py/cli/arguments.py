@@ -29,6 +29,9 @@ from mcp_remote_py.values import Value
 _NEGATIVE = lazy_pattern(r"-[0-9]+|-[0-9]*\.[0-9]+")
 _ASSIGNED = lazy_pattern(r"--[a-z][a-z0-9-]*=")
 
+_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
+"""What text editors make of two hyphens."""
+
 _ENDING = frozenset({"--help", "--help-all", "--version"})
 """With these, nothing else is asked for."""
 
@@ -230,6 +233,10 @@ def _sort(known: Mapping[str, Option], argv: Sequence[str]) -> _Words:
     while place < len(argv):
         word, here = take_off_wrapping(argv[place]), place
         place += 1
+        if word[:1] in _DASHES and (meant := _write_hyphens(word)).partition("=")[0] in known:
+            word = meant
+            name = word.partition("=")[0]
+            found.warnings.append(f"The long dash before {name[2:]} is taken for two hyphens.")
         if word == "--" and not only_words:
             only_words = not (found.others and any(_is_option(one, known) for one in argv[place:]))
             if not only_words:
@@ -260,6 +267,11 @@ def _keep(option: Option, value: str, found: _Words) -> None:
         found.warnings.append(
             f"Ignored: {option.name} is given more than once. The first one counts."
         )
+
+
+def _write_hyphens(word: str) -> str:
+    """The option that a text editor has made long dashes of."""
+    return f"--{word.lstrip(f'{_DASHES}-')}"
 
 
 def _is_option(word: str, known: Mapping[str, Option]) -> bool:

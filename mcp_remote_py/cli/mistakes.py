@@ -88,6 +88,8 @@ _MEANT = {
     "-n": "--dry-run",
     **dict.fromkeys(("-o", "--output"), "--report"),
     **dict.fromkeys(("--account", "--user"), "--profile"),
+    **dict.fromkeys(("--port", "--callback-port"), "the port alone, behind the URL"),
+    **dict.fromkeys(("--env", "-e"), "the variable itself, set before the command is typed"),
     **dict.fromkeys(("--verbose", "--log-level"), "--debug"),
     **dict.fromkeys(("-q", "--quiet"), "--silent"),
     **dict.fromkeys(("-s", "-u", "--url", "--server", "--server-url"), "the URL alone"),

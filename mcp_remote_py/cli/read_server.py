@@ -21,7 +21,11 @@ from mcp_remote_py.settings.commands import (
     ToolRules,
     TransportStrategy,
 )
-from mcp_remote_py.settings.headers import HeaderSettings, check_sign_in_headers
+from mcp_remote_py.settings.headers import (
+    HeaderSettings,
+    check_sign_in_headers,
+    describe_placeholder,
+)
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.settings.words import check_filled
 from mcp_remote_py.url import ServerUrl
@@ -66,6 +70,7 @@ def read_proxy(
         commands=given.each("--header-command"),
     )
     remember(headers.secrets)
+    given.warnings += filter(None, map(describe_placeholder, headers.given))
     network = read_network(given)
     if tries_proxy:
         network.proxy_for(server)  # one that cannot be used is said now

@@ -10,7 +10,6 @@ import os
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from mcp_remote_py.commands.after_install import CheckEntry, go_on, needs_person
 from mcp_remote_py.commands.agent import BuildAgent
@@ -25,8 +24,14 @@ from mcp_remote_py.commands.entry_talk import (
     saying_what_stays,
     show_lines,
 )
+from mcp_remote_py.commands.old_entry import (
+    WantedEntry,
+    gives_headers,
+    is_converted,
+    take_over_entry,
+)
 from mcp_remote_py.console import Console, Style
-from mcp_remote_py.errors import UsageError, explain_mask, one_line
+from mcp_remote_py.errors import explain_mask
 from mcp_remote_py.exit_status import DONE_STATUS, FAILED_STATUS
 from mcp_remote_py.hosts.catalogue import PLAIN_HOST, KnownHost, find_host, host_of_file
 from mcp_remote_py.hosts.config_text import read_entries, set_entry
@@ -37,7 +42,7 @@ from mcp_remote_py.hosts.entry_view import (
     show_difference,
     show_new_inputs,
 )
-from mcp_remote_py.hosts.entry_words import join_words, sort_words, take_over
+from mcp_remote_py.hosts.entry_words import sort_words
 from mcp_remote_py.hosts.inputs import drop_inputs, find_inputs, put_inputs
 from mcp_remote_py.hosts.launch import (
     EXTRA_OF_AWS,
@@ -47,7 +52,7 @@ from mcp_remote_py.hosts.launch import (
 )
 from mcp_remote_py.installing.config_file import edit_config, preview_edit
 from mcp_remote_py.installing.entries import InstalledEntry, read_installed
-from mcp_remote_py.installing.host_files import Disk, HostFile, Machine, choose_files, is_own_file
+from mcp_remote_py.installing.host_files import Disk, HostFile, Machine, choose_files
 from mcp_remote_py.installing.secret_files import (
     delete_secret_files,
     files_of_entry,
@@ -56,16 +61,12 @@ from mcp_remote_py.installing.secret_files import (
     name_secret_file,
 )
 from mcp_remote_py.installing.surroundings import look_around, this_system
-from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import MASK, mask_url, remember
 from mcp_remote_py.settings.entry import ConfigChoice, EntrySettings, InstallSettings
-from mcp_remote_py.settings.shown_variables import hidden_values, show_variable, show_variables
+from mcp_remote_py.settings.shown_variables import show_variable, show_variables
 from mcp_remote_py.settings.words import UnsetVariable
 
 logger = logging.getLogger("mcp_remote_py")
-
-_HOST_VARIABLE = lazy_pattern(r"\$\{([a-zA-Z]+:[^{}]*)\}")
-"""A variable of the host's own, as VS Code, Cursor and Windsurf have."""
 
 _FETCH_VARIABLES = (
     *("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),
@@ -119,14 +120,6 @@ def run_install(
     return go_on(wanted, environment, console, installer.typed_before, build, check)
 
 
-class _Wanted(NamedTuple):
-    entry: EntrySettings
-    kept: Mapping[str, str]
-    """Variables of the old entry."""
-    values: Mapping[str, str]
-    """Those that words refer to."""
-
-
 class _Installer:
     """One server, written into one configuration after the other."""
 
@@ -170,7 +163,7 @@ class _Installer:
             host = find_host(choice.clients[0])
         elif choice.file is not None:
             host = host_of_file(os.path.abspath(choice.file)) or PLAIN_HOST
-        wanted = _Wanted(self._settings.entry, {}, self._environment)
+        wanted = WantedEntry(self._settings.entry, {}, self._environment)
         in_files = self._settings.secrets_place == "file"
         plan = self._plan(host, "", self._settings.name, wanted, in_files=in_files)
         for warning in plan.warnings:
@@ -228,7 +221,7 @@ class _Installer:
             is_agreed = agree_or_refuse(
                 console,
                 self._question(name, before),
-                otherwise=self._is_converted(before),
+                otherwise=is_converted(before, self._settings),
                 yes=self._settings.yes,
                 refusal=self._refusal(file, before),
                 hint="To have both, choose another name. To replace it:"
@@ -265,7 +258,9 @@ class _Installer:
                 ):
                     return npm.name, True
             else:
-                words = shlex.join(("install", npm.name, mask_url(str(self._settings.server))))
+                where = ConfigChoice((host.key,), self._settings.choice.file).words
+                address = mask_url(str(self._settings.server))
+                words = shlex.join(("install", npm.name, address, *where))
                 command = f"{self.typed_before}mcp-remote-py {words}"
                 console.say(f"{text} To convert that one instead: {command}")
         elif same:
@@ -275,57 +270,20 @@ class _Installer:
             )
         return name, False
 
-    def _take_over(self, before: InstalledEntry | None) -> _Wanted:
-        """What the entry is to say: of npm's for the same server, all that was there stays."""
-        given = self._settings.entry
-        if before is None or not self._is_converted(before):
-            return _Wanted(given, {}, self._environment)
-        kept = {name: value.reveal() for name, value in before.variables.items()}
-        remember(hidden_values(before.variables))
-        words = join_words(
-            take_over(
-                sort_words(given.words, given.placeholders),
-                sort_words(before.words, given.placeholders),
-            )
-        )
-        # What the host itself replaces, such as ${input:token}, stays as it is.
-        own = {name: f"${{{name}}}" for name in _HOST_VARIABLE.findall(" ".join(words))}
-        values = {**self._environment, **own, **kept}
-        self._refuse_wishes(before, values)
-        return _Wanted(self._settings.read(words, values, kept), kept, values)
+    def _take_over(self, before: InstalledEntry | None) -> WantedEntry:
+        """What the entry is to say: of one for the same server, what is needed stays."""
+        if before is None:
+            return WantedEntry(self._settings.entry, {}, self._environment)
+        return take_over_entry(before, self._settings, self._environment)
 
-    def _refuse_wishes(self, before: InstalledEntry, values: Mapping[str, str]) -> None:
-        """Of an entry that came with a project, only what reaches its server is taken over.
-
-        Raises:
-            UsageError: it wants more.
-        """
-        path = self._settings.choice.file
-        if path is None or is_own_file(path, this_system(), self._environment):
-            return
-        wishes = self._settings.read(before.words, values, before.variables).wishes
-        if wishes:
-            raise UsageError(
-                one_line(
-                    f"The entry {before.name} is in a file that is not a host's own ({path}), and "
-                    f"it would {'; '.join(wishes)}."
-                ),
-                hint="That is not taken over. If you trust it, take the entry out first "
-                "(uninstall), and give what you want of it yourself.",
-            )
-
-    def _is_converted(self, before: InstalledEntry) -> bool:
-        is_same = before.address == str(self._settings.server)
-        return before.kind is EntryKind.NPM and is_same
-
-    def _choose_place(self, file: HostFile, name: str, wanted: _Wanted) -> PlannedEntry:
+    def _choose_place(self, file: HostFile, name: str, wanted: WantedEntry) -> PlannedEntry:
         """The entry, with its secrets where they are wanted, or where this host can use them."""
         place = self._settings.secrets_place
         in_files = place == "file" or (place == "" and file.host.expands_variables)
         return self._plan(file.host, file.path, name, wanted, in_files=in_files)
 
     def _plan(
-        self, host: KnownHost, path: str, name: str, wanted: _Wanted, *, in_files: bool
+        self, host: KnownHost, path: str, name: str, wanted: WantedEntry, *, in_files: bool
     ) -> PlannedEntry:
         asks = self._settings.secrets_place == "ask"
         entry = wanted.entry
@@ -358,13 +316,17 @@ class _Installer:
             ),
         )
 
-    def _needed(self, wanted: _Wanted) -> dict[str, str]:
+    def _needed(self, wanted: WantedEntry) -> dict[str, str]:
         """What the entry needs of the environment beside what its words name."""
         names = (*wanted.entry.variables, *(_FETCH_VARIABLES if self._launch.is_fetched else ()))
         return {one: self._environment[one] for one in names if self._environment.get(one)}
 
     def _warn(
-        self, host: KnownHost, plan: PlannedEntry, wanted: _Wanted, before: InstalledEntry | None
+        self,
+        host: KnownHost,
+        plan: PlannedEntry,
+        wanted: WantedEntry,
+        before: InstalledEntry | None,
     ) -> None:
         """Says what a person should know before it is written."""
         warnings = [
@@ -378,11 +340,13 @@ class _Installer:
                 is_project=self._settings.choice.file is not None,
             ),
         ]
-        if before is not None and self._is_converted(before):
+        if before is not None and is_converted(before, self._settings):
             kept = "The options of npm's mcp-remote are taken over."
             if needs_person(wanted.entry.relay):
                 kept += " Its sign-ins in ~/.mcp-auth are not: you may have to sign in once."
             warnings.append(kept)
+        elif before is not None and gives_headers(before, self._settings):
+            warnings.append("The headers of the entry that is there are taken over.")
         for warning in warnings:
             self._console.say(f"{self._console.paint('Note:', Style.WARNING)} {warning}")
 
@@ -402,7 +366,7 @@ class _Installer:
         )
 
     def _question(self, name: str, before: InstalledEntry) -> str:
-        if self._is_converted(before):
+        if is_converted(before, self._settings):
             return f"{name} {before.kind.value}. Convert it?"
         if before.kind is EntryKind.OURS:
             return f"{name} is there already. Replace it?"

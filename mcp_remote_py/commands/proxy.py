@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mcp_remote_py.bridge.era import ServerEra
@@ -29,7 +30,7 @@ from mcp_remote_py.exit_status import DONE_STATUS, INTERRUPTED_STATUS
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.relay.relay import Relay
-from mcp_remote_py.retry import Acquaintance
+from mcp_remote_py.retry import Acquaintance, initialize_wait
 from mcp_remote_py.session_id import session_of
 from mcp_remote_py.settings.commands import ProtocolStrategy, ProxySettings, TransportStrategy
 from mcp_remote_py.tools import ToolCatalog
@@ -284,7 +285,7 @@ def assemble(
         sign_in=None if is_look else authorizer,
         memory=None if is_look else snapshots,
         initialize_timeout=settings.initialize_timeout,
-        fits_host=settings.fits_host,
+        host_wait=partial(initialize_wait, environment=environment) if settings.fits_host else None,
         acquaintance=acquaintance,
         has_read=has_read,
         failures_at=logging.DEBUG if is_look else logging.WARNING,

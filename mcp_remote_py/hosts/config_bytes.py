@@ -31,6 +31,13 @@ def decode_config(content: bytes) -> tuple[bytes, str]:
             "this one has more",
             hint="Nothing was changed. Check that it is the right file.",
         )
+    if content and not content.strip(b"\0"):
+        raise BrokenConfig(
+            "A text is expected",
+            "the file has only NUL bytes, as a machine leaves it that stopped while it wrote",
+            hint="Nothing was changed. Put a copy of the file in its place, or delete it, and run "
+            "the command again.",
+        )
     if content.startswith(_UTF16_MARKS) or b"\0" in content[:4]:
         raise BrokenConfig("Hosts read UTF-8", "this file is stored as UTF-16", hint=_SAVE_AS_UTF8)
     mark = UTF8_MARK if content.startswith(UTF8_MARK) else b""

@@ -239,8 +239,12 @@ class _Plan:
                 continue
             if _ONE_VARIABLE.fullmatch(value):
                 self._put_plain(value, is_secret=name not in PUBLIC_MEMBERS)
-            elif name in hidden or (self._host.splits_arguments and " " in value):
+            elif name in hidden:
                 members[name] = self._put_new(name, self._expand(value), f"{name} of the client")
+            elif self._host.splits_arguments and " " in value:  # as scopes have it: no secret
+                variable = self._find_new_name(name, value)
+                self._values[variable] = self.variables[variable] = value
+                members[name] = f"${{{variable}}}"
         return msgspec.json.encode(members).decode()
 
     def _write_url(self, text: str) -> str:
@@ -302,14 +306,18 @@ class _Plan:
         return f"{scheme} {asked.reference}" if has_scheme else asked.reference
 
     def _put_new(self, what: str, value: str, about: str) -> str:
-        """The same, under a name of ours, which no other variable has."""
+        """The same, under a name of ours."""
+        return self._put(self._find_new_name(what, value), value, about)
+
+    def _find_new_name(self, what: str, value: str) -> str:
+        """A name for a variable, which no other one has."""
         parts = ("MCP_REMOTE", self._wish.name, what)
         stem = "_".join(filter(None, (_to_variable(part) for part in parts)))
         name, number = stem, 1
         while name in _TAKEN or self._values.get(name, value) != value:
             number += 1
             name = f"{stem}_{number}"
-        return self._put(name, value, about)
+        return name
 
     def warn_of_blanks(self, words: Iterable[str]) -> None:
         """Says which words a host tears apart that splits them at blanks."""

@@ -6,12 +6,15 @@ Must not know hosts, nor what an option means.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple, cast
 
+from mcp_remote_py.hosts.wrappers import program_name, unwrap
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings.words import take_off_wrapping
 
 
 class EntryKind(Enum):
@@ -33,10 +36,9 @@ class FoundEntry(NamedTuple):
     """Its environment."""
     url: str = ""
     """The server's address, as it is written there; "" where there is none."""
+    headers: Mapping[str, Secret] = {}
+    """Those that the host itself is to send there."""
 
-
-_SHELLS = {"cmd": ("/c", "/C"), "sh": ("-c",), "bash": ("-c",), "zsh": ("-c",)}
-"""Programs that start another one, behind one of these options."""
 
 _RUNNERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "npx": ((),),
@@ -64,8 +66,8 @@ _WITH_VALUE = frozenset(
 _OURS = lazy_pattern(r"mcp[-_]remote[-_]py(?:\[[a-z,]+\])?(?:[@=]=?.*)?", re.IGNORECASE)
 _NPM = lazy_pattern(r"mcp-remote(?:@.*)?", re.IGNORECASE)
 _NPM_FILE = lazy_pattern(r".*[/\\]mcp-remote[/\\]dist[/\\](?:proxy|cli)\.[cm]?js", re.IGNORECASE)
+_VARIABLE = lazy_pattern(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PYTHON = lazy_pattern(r"(?:python[0-9.]*|py)", re.IGNORECASE)
-_ENDINGS = lazy_pattern(r"\.(?:exe|cmd|bat|ps1)$", re.IGNORECASE)
 
 
 def read_entry(members: object) -> FoundEntry:
@@ -77,25 +79,17 @@ def read_entry(members: object) -> FoundEntry:
         for name in ("url", "serverUrl", "httpUrl"):
             url = about.get(name)
             if isinstance(url, str) and url:
-                return FoundEntry(EntryKind.NATIVE, (), variables, url)
+                return FoundEntry(EntryKind.NATIVE, (), variables, url, _headers_of(about))
         return FoundEntry(EntryKind.OTHER, (), variables)
     return _read_words(words, variables)
 
 
-def read_line(members: object) -> FoundEntry | None:
-    """An entry whose command holds the whole line, taken apart; None where it is none of ours."""
-    about = _started_by(members)
-    words = _words_of(about)
-    if not words or not any(letter.isspace() for letter in words[0].strip()):
-        return None
-    import shlex
-
-    try:
-        line = [*shlex.split(words[0], posix="\\" not in words[0]), *words[1:]]
-    except ValueError:
-        return None
-    found = _read_words(line, _variables_of(about))
-    return found if found.kind in (EntryKind.OURS, EntryKind.NPM) else None
+def is_one_line(members: object) -> bool:
+    """Whether the command holds a whole line, which most hosts take for the name of a program."""
+    words = _words_of(_started_by(members))
+    if not words or _read_starts(words, {}).kind is not EntryKind.OTHER:
+        return False
+    return _read_starts(_split_line(words), {}).kind is not EntryKind.OTHER
 
 
 def find_command(members: object) -> str:
@@ -106,8 +100,9 @@ def find_command(members: object) -> str:
 def find_runner(members: object) -> str:
     """Where the package of the program is fetched from: "npm", "PyPI", or "" for nowhere."""
     words = _words_of(_started_by(members))
-    program = _name_of(_unwrap(words)[0]) if words else ""
-    if program not in _RUNNERS:
+    programs = [program_name(start.words[0]) for start in unwrap(words)] if words else []
+    program = next((one for one in programs if one in _RUNNERS), "")
+    if not program:
         return ""
     return "PyPI" if program in ("uvx", "uv", "pipx") else "npm"
 
@@ -132,9 +127,43 @@ def _started_by(members: object) -> Mapping[str, object]:
 
 
 def _read_words(words: list[str], variables: Mapping[str, Secret]) -> FoundEntry:
+    found = _read_starts(words, variables)
+    if found.kind is EntryKind.OTHER:
+        line = _read_starts(_split_line(words), variables)
+        return found if line.kind is EntryKind.OTHER else line
+    return found
+
+
+def _read_starts(words: list[str], variables: Mapping[str, Secret]) -> FoundEntry:
+    """The first program that is one of ours, or the one that stands there."""
+    for start in unwrap(words):
+        kind, rest = _find_program(list(start.words))
+        if kind is not EntryKind.OTHER:
+            all_set = {**variables, **{name: Secret(value) for name, value in start.variables}}
+            return FoundEntry(kind, tuple(rest), all_set, _find_url(rest, all_set))
     kind, rest = _find_program(words)
-    url = next((word for word in rest if "://" in word), "")
-    return FoundEntry(kind, tuple(rest), variables, url)
+    return FoundEntry(kind, tuple(rest), variables, _find_url(rest, variables))
+
+
+def _split_line(words: list[str]) -> list[str]:
+    """The words, where the first one holds a whole line."""
+    if not any(letter.isspace() for letter in words[0].strip()):
+        return words
+    try:
+        return [*shlex.split(words[0], posix="\\" not in words[0]), *words[1:]]
+    except ValueError:
+        return words
+
+
+def _find_url(words: list[str], variables: Mapping[str, Secret]) -> str:
+    """The address among the words, with its variables filled in; "" where there is none."""
+    for word in words:
+        filled = _VARIABLE.sub(
+            lambda match: variables[match[1]].reveal() if match[1] in variables else match[0], word
+        )
+        if "://" in filled:
+            return take_off_wrapping(filled)
+    return ""
 
 
 def _words_of(about: Mapping[str, object]) -> list[str]:
@@ -164,34 +193,32 @@ def _variables_of(about: Mapping[str, object]) -> dict[str, Secret]:
     return {}
 
 
+def _headers_of(about: Mapping[str, object]) -> dict[str, Secret]:
+    """The headers of an entry, as hosts write them; the last two are Codex's."""
+    found: dict[str, str] = {}
+    for name in ("headers", "http_headers", "env_http_headers"):
+        members = about.get(name)
+        if isinstance(members, Mapping):
+            pairs = cast("Mapping[object, object]", members).items()
+            form = "${%s}" if name.startswith("env_") else "%s"
+            found |= {str(key): form % value for key, value in pairs}
+    if isinstance(variable := about.get("bearer_token_env_var"), str):
+        found["Authorization"] = f"Bearer ${{{variable}}}"
+    return {name: Secret(value) for name, value in found.items()}
+
+
 def _find_program(words: list[str]) -> tuple[EntryKind, list[str]]:
     """What is started, and the words behind it."""
-    rest = _unwrap(words)
-    program = _name_of(rest[0])
+    program = program_name(words[0])
     if program in _RUNNERS:
-        behind = _pass_runner(rest[1:], _RUNNERS[program])
+        behind = _pass_runner(words[1:], _RUNNERS[program])
         return _judge(behind) if behind else (EntryKind.OTHER, [])
-    if _PYTHON.fullmatch(program) and rest[1:2] == ["-m"]:
-        return _judge(rest[2:])
+    if _PYTHON.fullmatch(program) and words[1:2] == ["-m"]:
+        return _judge(words[2:])
     if program == "node":
-        files = [at for at, word in enumerate(rest[1:], 1) if not word.startswith("-")]
-        return _judge(rest[files[0] :]) if files else (EntryKind.OTHER, [])
-    return _judge(rest)
-
-
-def _unwrap(words: list[str]) -> list[str]:
-    """The words without the shell around them."""
-    options = _SHELLS.get(_name_of(words[0]))
-    if options is None or len(words) < 3 or words[1] not in options:
-        return words
-    if len(words) > 3 or " " not in words[2]:
-        return words[2:]
-    import shlex
-
-    try:
-        return shlex.split(words[2]) or words
-    except ValueError:
-        return words
+        files = [at for at, word in enumerate(words[1:], 1) if not word.startswith("-")]
+        return _judge(words[files[0] :]) if files else (EntryKind.OTHER, [])
+    return _judge(words)
 
 
 def _pass_runner(words: list[str], ways: tuple[tuple[str, ...], ...]) -> list[str]:
@@ -215,15 +242,9 @@ def _pass_options(words: list[str]) -> list[str]:
 def _judge(words: list[str]) -> tuple[EntryKind, list[str]]:
     if not words:
         return EntryKind.OTHER, []
-    name = _name_of(words[0])
+    name = program_name(words[0])
     if _OURS.fullmatch(name):
         return EntryKind.OURS, words[1:]
     if _NPM.fullmatch(name) or _NPM_FILE.fullmatch(words[0]):
         return EntryKind.NPM, words[1:]
     return EntryKind.OTHER, words[1:]
-
-
-def _name_of(command: str) -> str:
-    """The name of a program in a path, in lower case."""
-    last = re.split(r"[/\\]", command.strip())[-1]
-    return _ENDINGS.sub("", last).lower()

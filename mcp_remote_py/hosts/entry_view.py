@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
@@ -23,9 +24,12 @@ CHANGED = f"{MASK} (another value)"
 
 _HEADERS = frozenset({"--header", "-H"})
 _VARIABLE = lazy_pattern(r"[^:]*:\s*(?:[A-Za-z]{1,10} )?\$\{[A-Za-z_][A-Za-z0-9_]{0,63}\}")
-_SECRET_OPTION = lazy_pattern(r"--?[a-z-]*(?:token|secret|key|password|auth)[a-z-]*")
-_SECRET_MEMBER = lazy_pattern(r"token|secret|key|password|passphrase|auth", re.IGNORECASE)
+_SECRET_OPTION = lazy_pattern(
+    r"--?[a-z-]*(?:token|secret|key|pass|pwd|auth|credential|bearer)[a-z-]*|-u|--user"
+)
+_SECRET_MEMBER = lazy_pattern(r"token|secret|key|pass|pwd|auth|credential|bearer", re.IGNORECASE)
 """A member whose value may be secret, also where it is a word that looks like none."""
+_DRIVE = lazy_pattern(r"\b[A-Za-z]:\\")
 _PATHS = frozenset({"--header-file", "--private-key", "--client-key", "--ca-cert", "--client-cert"})
 
 
@@ -121,6 +125,8 @@ def _mask_word(word: str) -> str:
     word = scrub_known(word)
     if word.startswith("{"):
         return word if "${" in word else MASK
+    if " " in word.strip() and not word.startswith("-"):
+        return _mask_line(word)
     if "://" in word:
         return word if "${" in word else mask_url(word)
     option, equals, value = word.partition("=")
@@ -128,6 +134,19 @@ def _mask_word(word: str) -> str:
         return f"{option}={MASK}"
     is_key = "/" not in word and "\\" not in word and "$" not in word and may_be_key(word)
     return MASK if is_key else word
+
+
+def _mask_line(text: str) -> str:
+    """A line for a shell, or any other words in one, each masked as if it stood alone."""
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    lexer.escape = "" if _DRIVE.search(text) else "\\"
+    try:
+        words = list(lexer)
+    except ValueError:
+        return MASK
+    shown = list(_mask_words(words))
+    return text if shown == words else " ".join(shown)
 
 
 def show_difference(

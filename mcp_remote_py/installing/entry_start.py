@@ -17,7 +17,7 @@ from mcp_remote_py.hosts.entry_reading import (
     find_command,
     find_runner,
     find_switch,
-    read_line,
+    is_one_line,
 )
 from mcp_remote_py.installing.config_file import read_config
 from mcp_remote_py.installing.entries import InstalledEntry
@@ -25,10 +25,7 @@ from mcp_remote_py.settings.check import EntryStart
 
 
 def look_at_start(entry: InstalledEntry, environment: Mapping[str, str]) -> InstalledEntry:
-    """The same entry with its start; one whose command holds the whole line is taken apart."""
-    line = read_line(entry.members) if entry.kind is EntryKind.OTHER else None
-    if line is not None:
-        entry = entry._replace(found=line)
+    """The same entry with its start."""
     if entry.kind not in (EntryKind.OURS, EntryKind.NPM):
         return entry
     command = find_command(entry.members)
@@ -43,7 +40,7 @@ def look_at_start(entry: InstalledEntry, environment: Mapping[str, str]) -> Inst
         is_there=os.path.lexists(command),
         runner=find_runner(entry.members),
         is_npm=entry.kind is EntryKind.NPM,
-        is_one_line=line is not None,
+        is_one_line=is_one_line(entry.members),
         switched_off=find_switch(entry.members),
         lines=_find_doubles(entry),
     )

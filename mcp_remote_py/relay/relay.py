@@ -86,7 +86,7 @@ class Relay:
         sign_in: SignInWatch | None = None,
         memory: ServerMemory | None = None,
         initialize_timeout: float | None = None,
-        fits_host: bool = False,
+        host_wait: Callable[[str], float] | None = None,
         acquaintance: Acquaintance | None = None,
         has_read: Callable[[], bool] = lambda: True,
         failures_at: int = logging.WARNING,
@@ -124,7 +124,7 @@ class Relay:
         self._pings = Pings(asked, own, self._delivery, tasks, clock, forward=forward_ping)
         self._standing_in = StandingIn(
             *(asked, recovery, catalog, tasks, clock, self._say),
-            *(sign_in, memory, initialize_timeout, fits_host),
+            *(sign_in, memory, initialize_timeout, host_wait),
         )
 
     # ------------------------------------------------------------------ from start to end

@@ -8,6 +8,7 @@ travels.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mcp_remote_py.channel import Clock, Deliver, ServerMemory, ServerSnapshot, SignInWatch
@@ -18,7 +19,7 @@ from mcp_remote_py.redact import scrub_known
 from mcp_remote_py.relay.asked import Asked, AskedByHost
 from mcp_remote_py.relay.recovery import Recovery
 from mcp_remote_py.relay.tasks import WORK, Tasks
-from mcp_remote_py.retry import INITIALIZE_PATIENCE, initialize_wait, means_absence
+from mcp_remote_py.retry import INITIALIZE_PATIENCE, means_absence
 from mcp_remote_py.tools import ToolCatalog
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ WATCH_INTERVAL = 0.5
 class StandingIn:
     """For one server; `patience` are the seconds the host's `initialize` may wait.
 
-    `fits_host`: less where the host is known to give up sooner.
+    `host_wait`: of a host by its name, less where it gives up sooner; None asks nobody.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class StandingIn:
         sign_in: SignInWatch | None,
         memory: ServerMemory | None,
         patience: float | None,
-        fits_host: bool,
+        host_wait: Callable[[str], float] | None,
     ) -> None:
         self._asked = asked
         self._recovery = recovery
@@ -58,7 +59,7 @@ class StandingIn:
         self._sign_in = sign_in
         self._memory = memory
         self._patience = patience
-        self._fits_host = fits_host
+        self._host_wait = host_wait
         self._stand_in: StandIn | None = None
         self._known = ServerSnapshot()
 
@@ -68,8 +69,8 @@ class StandingIn:
         memory, patience = self._memory, self._patience
         if memory is None or patience is None:
             return
-        if self._fits_host:
-            patience = min(patience, initialize_wait(host_name(initialize.message)))
+        if self._host_wait is not None:
+            patience = min(patience, self._host_wait(host_name(initialize.message)))
         if self._sign_in is not None:
             self._tasks.spawn(self._outlive(initialize, memory, patience))
         self._tasks.spawn(self._outlast(initialize, memory, min(patience, INITIALIZE_PATIENCE)))

@@ -136,6 +136,23 @@ def parse_header(text: str, environment: Mapping[str, str] | None) -> Header:
     return Header(name, Secret(value))
 
 
+_PLACEHOLDER = lazy_pattern(
+    r"(?:[A-Za-z]{1,10} )?"
+    r"(?:\$[A-Z][A-Z0-9_]{2,}|\$env:\w+|%[A-Z][A-Z0-9_]{2,}%|\{\{[^{}]*\}\}|<[A-Za-z][A-Za-z _-]*>)"
+)
+"""A variable in another spelling than ours, or what a page has where one's own token belongs."""
+
+
+def describe_placeholder(header: Header) -> str:
+    """What a person should know of a value that most likely is not the one they mean; else ""."""
+    if not _PLACEHOLDER.fullmatch(header.value.reveal()):
+        return ""
+    return (
+        f"The value of the header {header.name} looks like a placeholder, and is sent as it is:"
+        " write the value itself, or a variable as ${NAME}, with the braces."
+    )
+
+
 def _check_header_value(name: str, value: str, shown: str) -> None:
     if CONTROL.search(value):
         raise UsageError(

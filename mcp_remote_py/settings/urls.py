@@ -8,6 +8,7 @@ from __future__ import annotations
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.key_shapes import may_be_key
 from mcp_remote_py.patterns import lazy_pattern
+from mcp_remote_py.redact import mask_host
 from mcp_remote_py.url import InvalidUrl, ServerUrl, UrlFault, parse_url
 
 _SERVER = "The server URL"
@@ -70,7 +71,8 @@ def parse_server_url(text: str, allow_http: bool = False) -> ServerUrl:
         ) from None
     if not url.is_protected and not allow_http:
         raise UsageError(
-            f"Plain http to {url.host} would let the network read every header and message.",
+            f"Plain http to {mask_host(url.host)} would let the network read every header and"
+            " message.",
             hint="Use https, or add --allow-http if that network is trusted.",
         )
     return url

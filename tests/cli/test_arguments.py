@@ -27,6 +27,17 @@ def parse(*argv: str, command: str = PROXY) -> Arguments:
     return parse_arguments(command, argv)
 
 
+@pytest.mark.report("T17")
+@pytest.mark.parametrize("dash", ["\u2013", "\u2014", "\u2013\u2013", "\u2212\u2212", "\u2010-"])
+def test_long_dash_of_a_text_editor_is_two_hyphens(dash: str) -> None:
+    found = parse(URL, f"{dash}debug", f"{dash}header", "A: b", f"{dash}scope=a")
+    assert found.options == {"--debug": [""], "--header": ["A: b"], "--scope": ["a"]}
+    assert found.warnings == tuple(
+        f"The long dash before {name} is taken for two hyphens."
+        for name in ("debug", "header", "scope")
+    )
+
+
 @pytest.mark.promise("P2")
 @pytest.mark.parametrize(
     ("argv", "options"),

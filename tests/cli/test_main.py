@@ -780,6 +780,15 @@ class TestWhatIsIgnored:
         assert str(logout.sessions.server) == URL
 
     @pytest.mark.report("T17")
+    def test_value_that_is_a_placeholder_is_told_of(self) -> None:
+        run = Run(URL, "--header", "Authorization: Bearer $TOKEN")
+        assert run.status == 0
+        assert run.stderr == (
+            "[mcp-remote-py] The value of the header Authorization looks like a placeholder, and "
+            "is sent as it is: write the value itself, or a variable as ${NAME}, with the braces.\n"
+        )
+
+    @pytest.mark.report("T17")
     @pytest.mark.parametrize("word", ["logout", "status"])
     def test_what_is_for_the_relay_alone_does_not_matter_for_other_commands(
         self, word: str

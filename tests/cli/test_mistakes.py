@@ -71,6 +71,15 @@ def test_only_the_first_word_is_taken_for_a_command() -> None:
         ([URL, "--tran", "x"], "Unknown option --tran. Did you mean --transport?"),
         ([URL, "--sse"], "Unknown option --sse. Did you mean --transport sse-only?"),
         ([URL, "--http"], "Unknown option --http. Did you mean --transport http-only?"),
+        (
+            [URL, "--port", "3334"],
+            "Unknown option --port. Did you mean the port alone, behind the URL?",
+        ),
+        (
+            ["install", "math", URL, "--env", "A=b"],
+            "Unknown option --env. Did you mean the variable itself, set before the command is "
+            "typed?",
+        ),
         ([URL, "-k"], "Unknown option -k. Did you mean --ca-cert?"),
         ([URL, "--insecure"], "Unknown option --insecure. Did you mean --ca-cert?"),
         ([URL, "--proxy", "x"], "Unknown option --proxy. Did you mean the variable HTTPS_PROXY?"),

@@ -282,6 +282,16 @@ def test_other_encodings_are_refused(
     assert caught.value.hint == SAVE
 
 
+def test_file_that_a_crash_has_emptied_is_told_to_be_so() -> None:
+    with pytest.raises(BrokenConfig) as caught:
+        read_entries(b"\0" * 40, Form.JSON, ())
+    assert caught.value.sentence() == (
+        "A text is expected, but the file has only NUL bytes, as a machine leaves it that stopped "
+        "while it wrote. Nothing was changed. Put a copy of the file in its place, or delete it, "
+        "and run the command again."
+    )
+
+
 def test_a_file_has_a_largest_size() -> None:
     assert read_entries(b" " * MAX_CONFIG_BYTES, Form.JSON, ()) == {}
     with pytest.raises(BrokenConfig) as caught:

@@ -63,6 +63,12 @@ ROWS: tuple[tuple[str, Sequence[str], Sequence[str], Mapping[str, str]], ...] = 
         {"MCP_REMOTE_MATH_X": KEY},
     ),
     (
+        "a token in place of the host",
+        (f"https://{KEY}.example.com/mcp",),
+        ("https://${MCP_REMOTE_MATH_URL_KEY}.example.com/mcp",),
+        {"MCP_REMOTE_MATH_URL_KEY": KEY},
+    ),
+    (
         "a token",
         (URL, "--header", f"Authorization: Bearer {KEY}"),
         (URL, "--header", "Authorization:${MCP_REMOTE_MATH_AUTHORIZATION}"),
@@ -222,6 +228,13 @@ def test_url_of_an_option_with_a_key_is_told_of() -> None:
         "--auth-success-url has a part that may be secret. It stays among the arguments, which"
         " other programs on this machine can read.",
     )
+
+
+def test_scope_of_a_client_is_not_called_a_secret_where_a_host_tears_it() -> None:
+    told = plan(URL, "--static-oauth-client-metadata", '{"scope":"read write"}', host="cursor")
+    assert told.words[-1] == '{"scope":"${MCP_REMOTE_MATH_SCOPE}"}'
+    assert told.variables == {"MCP_REMOTE_MATH_SCOPE": "read write"}
+    assert (told.secret_variables, told.secrets) == ((), ())
 
 
 def test_host_that_tears_arguments_is_told_of_where_there_are_blanks() -> None:

@@ -26,12 +26,33 @@ ARGUMENTS = (
     (["--static-oauth-client-info", "@/a.json"], ["--static-oauth-client-info", "@/a.json"]),
     (["--private-key", "/a/key.pem", "-y"], ["--private-key", "/a/key.pem", "-y"]),
     ([KEY, "mcp-remote-py"], ["****", "mcp-remote-py"]),
+    (["--db-pass", "hunter"], ["--db-pass", "****"]),
+    (["-u", "me:hunter"], ["-u", "****"]),
+    (["A_B=hunter", "npx"], ["****", "npx"]),
+    # A line for a shell is masked word by word.
+    (
+        ["-c", "npx -y x https://e.example/mcp?a=hunter --header 'X-Password: hunter'"],
+        ["-c", "npx -y x https://e.example/mcp?a=**** --header X-Password: ****"],
+    ),
+    (
+        ["-c", "PW=hunter npx x --header X-Password:hunter"],
+        ["-c", "**** npx x --header X-Password: ****"],
+    ),
+    (["-c", "x 'not closed --password hunter"], ["-c", "****"]),
+    (["-c", "cd 'My  Folder' && npx x"], ["-c", "cd 'My  Folder' && npx x"]),
+    (["C:\\Program Files\\x.cmd"], ["C:\\Program Files\\x.cmd"]),
 )
 
 
+@pytest.mark.promise("S2")
 @pytest.mark.parametrize(("words", "shown"), ARGUMENTS)
 def test_arguments_are_shown_without_what_may_be_secret(words: list[str], shown: list[str]) -> None:
     assert mask_entry({"args": words})["args"] == shown
+
+
+def test_line_in_place_of_the_command_is_masked() -> None:
+    entry = {"command": "npx mcp-remote https://e.example/mcp --header 'X: hunter'"}
+    assert mask_entry(entry)["command"] == "npx mcp-remote https://e.example/mcp --header X: ****"
 
 
 def test_values_of_the_environment_and_of_headers_are_masked() -> None:

@@ -456,10 +456,14 @@ def test_sign_in_of_npm_is_told_not_to_be_taken_over_where_one_signs_in(desk: De
 
 def test_without_a_person_the_command_to_convert_is_said(desk: Desk) -> None:
     desk.put(FILE_OF["cursor"], json.dumps({"mcpServers": {"old": NPM_ENTRY}}))
-    done = desk.run("install", "math", URL, *HEADER)
+    make_room(desk, "zed")  # so that it is not clear without --client which host is meant
+    done = desk.run("install", "math", URL, *HEADER, "--client", "cursor")
     assert done.status == 0, done.text
-    assert f"To convert that one instead: mcp-remote-py install old {URL}" in done.said
+    command = f"mcp-remote-py install old {URL} --client cursor"
+    assert f"To convert that one instead: {command}\n" in done.said
     assert list(desk.read(FILE_OF["cursor"])["mcpServers"]) == ["old", "math"]
+    assert desk.run(*command.split()[1:], "--yes").status == 0
+    assert desk.read(FILE_OF["cursor"])["mcpServers"]["old"]["command"] == COMMAND
 
 
 def test_entry_of_npm_for_another_server_is_replaced_like_any_other(desk: Desk) -> None:

@@ -356,6 +356,13 @@ BRANCHES = (
         ("tests/hosts/test_catalogue.py::test_signs_are_those_of_the_system",),
     ),
     Branch(
+        "hosts/wrappers.py",
+        "_PASSERS",
+        "an entry may start its program by `wsl`",
+        "",
+        ("tests/hosts/test_entry_reading.py::test_program_in_a_line_is_read",),
+    ),
+    Branch(
         "installing/surroundings.py",
         "this_system",
         "Windows",

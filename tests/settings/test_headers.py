@@ -17,6 +17,7 @@ from mcp_remote_py.settings.headers import (
     Header,
     HeaderFile,
     HeaderSettings,
+    describe_placeholder,
     parse_header,
     parse_header_lines,
     parse_header_source,
@@ -29,6 +30,24 @@ def settings(*given: str, files: tuple[str, ...] = (), command: str = "") -> Hea
         tuple(HeaderFile(path, (parse_header("X-A: read", {}),)) for path in files),
         ((command,),) if command else (),
     )
+
+
+@pytest.mark.report("T17")
+@pytest.mark.parametrize(
+    ("value", "is_told"),
+    [
+        *((one, True) for one in ("$TOKEN", "Bearer $API_KEY", "%TOKEN%", "Bearer $env:Token")),
+        *((one, True) for one in ("{{token}}", "Bearer <your-token>", "Bearer <YOUR API KEY>")),
+        *(
+            (one, False)
+            for one in ("Bearer abc", "$ecret", "$1", "50%", "a b <c>", "a$TOKEN", "$A")
+        ),
+    ],
+)
+def test_placeholder_in_place_of_a_value_is_told_of(value: str, is_told: bool) -> None:
+    said = describe_placeholder(Header("X-Key", Secret(value)))
+    assert said.startswith("The value of the header X-Key looks like a placeholder") is is_told
+    assert value not in said
 
 
 @pytest.mark.promise("S2")
