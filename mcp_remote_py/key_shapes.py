@@ -13,6 +13,9 @@ from mcp_remote_py.patterns import lazy_pattern
 MIN_KEY_LENGTH = 6
 """Characters. What is shorter could be guessed and is not a key."""
 
+MIN_TOKEN_LENGTH = 16
+"""Characters of what surely is a token, in place of a host or of any other word."""
+
 GROUP_LENGTH = 4
 """Digits; more than two such groups are not a date."""
 
@@ -116,6 +119,8 @@ def is_host_token(label: str) -> bool:
 
     A host may be called as a token begins (`sk-telecom2`), or have an id in its name.
     """
+    if len(label) < MIN_TOKEN_LENGTH:
+        return False
     if _JWT_PART.fullmatch(label):
         return True
     rest = re.split(r"[_-]", label, maxsplit=1)[-1]

@@ -14,6 +14,7 @@ from collections.abc import Generator, Iterable
 from itertools import pairwise
 
 from mcp_remote_py.key_shapes import (
+    MIN_TOKEN_LENGTH,
     decode_segment,
     is_host_token,
     is_token,
@@ -157,8 +158,6 @@ _NO_PATH = lazy_pattern(r"\n|^[A-Za-z0-9-]+: |^\s*\{")
 """Several lines, as a key has them, the name of a header with what is behind it, or an object."""
 _HEADER_NAME = lazy_pattern(r"^[A-Za-z0-9-]+: +")
 """It is shown: so a person finds which word stands in the wrong place."""
-MIN_TOKEN_LENGTH = 16
-"""Characters of a token in a word. Most words are shorter, and are not searched."""
 _ROOT = lazy_pattern(r"[.~/\\]|[A-Za-z]:[/\\]")
 _SEPARATORS = lazy_pattern(r"([/\\])")
 
