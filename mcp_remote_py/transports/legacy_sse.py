@@ -178,6 +178,10 @@ class LegacySseChannel:
             else:
                 responses.append(read)
         answer, line = choose_said(responses, request)
+        if answer is None and line is None:
+            for other in responses:  # handed to the wrong exchange: the id tells whose it is
+                if find_asked(other, self._waiting).key in self._waiting:
+                    self._hand_over(other)
         return answer or (parse_message(line) if line else None)
 
     # ------------------------------------------------------------------ the stream
@@ -285,16 +289,20 @@ class LegacySseChannel:
                 if isinstance(message, InvalidMessage):
                     self._note_broken(message)
                     continue
-                if message.kind is Kind.RESPONSE:
-                    message = find_asked(message, self._waiting)
-                self._deliver(message)
-                if message.kind is Kind.RESPONSE:
-                    answered = self._waiting.get(message.key)
-                    if answered is not None and not answered.done():
-                        answered.set_result(None)
+                self._hand_over(message)
         except InvalidMessage as error:
             if event.is_complete:
                 self._note_broken(error)
+
+    def _hand_over(self, message: Message) -> None:
+        if message.kind is not Kind.RESPONSE:
+            self._deliver(message)
+            return
+        message = find_asked(message, self._waiting)
+        self._deliver(message)
+        answered = self._waiting.get(message.key)
+        if answered is not None and not answered.done():
+            answered.set_result(None)
 
     def _note_broken(self, error: InvalidMessage) -> None:
         if (times := self._broken.take()) is not None:
