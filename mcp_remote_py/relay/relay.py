@@ -31,6 +31,7 @@ from mcp_remote_py.jsonrpc import (
     decode_id,
     make_error,
     make_notification,
+    readdress,
 )
 from mcp_remote_py.mcp_session import INITIALIZED
 from mcp_remote_py.open_requests import OpenRequests, cancelled_key, refuse_open_id
@@ -355,10 +356,12 @@ class Relay:
                 logger.warning(text, times, message)
             return
         answer = message
+        if message.raw_id != asked.message.raw_id:  # 1.0 for 1: hosts compare texts as well
+            answer = readdress(message, asked.message.raw_id)
         if message.is_error or not message.is_proper:
             from mcp_remote_py.mending import mend_answer  # few starts need it
 
-            answer = mend_answer(message)
+            answer = mend_answer(answer)
         if asked.message.method in _SET_BY:
             version = self._recovery.replay.note(asked.message, message)
             if asked.message.method == "tools/list":

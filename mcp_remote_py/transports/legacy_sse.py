@@ -22,6 +22,8 @@ from mcp_remote_py.errors import (
     ExchangeError,
     Interrupted,
     InvalidMessage,
+    NoEndpoint,
+    NoStream,
     SessionLost,
     Unusable,
     WrongEra,
@@ -80,8 +82,11 @@ class LegacySseChannel:
         on_accepted: Callable[[], None] = lambda: None,
         drain: Callable[[], Awaitable[None]] = no_wait,
         endpoint_timeout: float = ENDPOINT_TIMEOUT,
+        head_timeout: float | None = None,
     ) -> None:
         self._http = http
+        self._head_timeout = head_timeout
+        """Seconds to the head of the stream, None for those of the network."""
         self._endpoint_timeout = endpoint_timeout
         self._deliver = deliver
         self._on_session_lost = on_session_lost
@@ -212,10 +217,12 @@ class LegacySseChannel:
         self._http.return_home()
         accept = [(b"accept", b"text/event-stream")]
         try:
-            response = await self._http.request(b"GET", accept, may_move=True)
+            response = await self._http.request(
+                b"GET", accept, may_move=True, patience=self._head_timeout
+            )
         except Interrupted as error:
             if find_cause(error, Silence) is not None:
-                raise error.with_evidence(HELD_BACK).with_hint(HELD_BACK_HINT) from error
+                raise NoStream(f"{error.cause} {HELD_BACK}", hint=HELD_BACK_HINT) from error
             raise
         opened = asyncio.get_running_loop().create_future()
         try:
@@ -226,7 +233,7 @@ class LegacySseChannel:
                 await opened
         except TimeoutError:
             self._stop_reading()
-            raise Unusable(
+            raise NoEndpoint(
                 "The server's event stream did not name an endpoint in "
                 f"{self._endpoint_timeout:g} seconds.",
                 hint="It may be a Streamable HTTP server: try --transport http-only.",

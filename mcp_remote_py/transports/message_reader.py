@@ -70,7 +70,7 @@ class MessageStream(EventDecoder):
         responses: how many of them answer something.
         odd: the first response that can only be for the request.
         look: sees an answer before it is delivered, and may raise what it stands for.
-        said: the words of the last event that is named an error, and is not a message.
+        said: the words of the last event that is named an error, or is not what was asked for.
     """
 
     messages = 0
@@ -253,11 +253,14 @@ class MessageReader:
             for read in read_messages(event.data):
                 if read is None:
                     await response.breathe()
-                else:
-                    answered = self._take_read(read, request, stream) or answered
+                    continue
+                if isinstance(read, InvalidMessage):
+                    stream.said = event.data[:EVIDENCE_BYTES]
+                answered = self._take_read(read, request, stream) or answered
             stream.last_event_id = event.last_event_id  # which one without its end has not moved
         except InvalidMessage as error:
             if event.is_complete:
+                stream.said = event.data[:EVIDENCE_BYTES]
                 self._hand_over(error)
         return answered
 
@@ -275,6 +278,7 @@ class MessageReader:
                     return False
                 if is_response and not answered:
                     self.expected.note_other(request, read)
+                    stream.said = read.raw[:EVIDENCE_BYTES]
                 if answered and read.is_error and stream.look is not None:
                     stream.look(read)
         self._hand_over(read)

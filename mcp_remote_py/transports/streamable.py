@@ -96,10 +96,12 @@ class StreamableChannel:
         end_patience: float = STREAM_END_PATIENCE,
         patience: Patience = _PATIENCE,
         metadata: MetadataHeaders | None = None,
+        greeting_patience: float | None = None,
     ) -> None:
         self._http = http
         self._metadata = metadata or MetadataHeaders(ParameterHeaders())
         self._end_patience = end_patience
+        self._greeting_patience = greeting_patience
         self._deliver = deliver
         self._clock = clock
         self._random = random
@@ -132,7 +134,7 @@ class StreamableChannel:
             await self.renew()  # it begins without a session (2025-11-25, "Session Management")
         elif message.method in ASKS_BACK:
             await self._standalone.wait()
-        session = self._session
+        session, is_greeting = self._session, message.method in GREETINGS
         headers = [CONTENT_TYPE, ACCEPT_BOTH, *self._session_headers(session)]
         headers += self._metadata.headers(message, self._version)
         request = message if message.kind is Kind.REQUEST else None
@@ -145,7 +147,8 @@ class StreamableChannel:
         try:
             exchange = self._http.request(
                 *(b"POST", headers, message.pieces),
-                may_move=message.method in GREETINGS,
+                may_move=is_greeting,
+                patience=self._greeting_patience if is_greeting else None,
                 shook_hands=bool(self._version),
                 asked=request,
             )
