@@ -574,6 +574,29 @@ def test_cancelled_request_that_waits_to_be_sent_is_not_sent() -> None:
 
 
 @pytest.mark.report("T8")
+@pytest.mark.promise("R1", "E1")
+@pytest.mark.parametrize("begun_by", ["host", "us"])
+@pytest.mark.parametrize("kind", [SessionLost, Refused, Unusable])
+def test_a_server_that_refuses_initialized_keeps_its_session(
+    begun_by: str, kind: type[ExchangeError]
+) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always(
+            "notifications/initialized", fail(lambda: kind("It refuses that.", status=404))
+        )
+        if begun_by == "host":
+            stage.host.request(1, "initialize", INITIALIZE)
+            stage.host.notify("notifications/initialized")
+        else:
+            stage.server.script("tools/call", lose_once())
+        assert "result" in await stage.call(2, "tools/call", {"name": "echo"})
+        assert len(stage.server.received("notifications/initialized")) == 1
+        assert len(stage.server.received("initialize")) == 1
+
+    scene(play, handshake=begun_by == "us")
+
+
+@pytest.mark.report("T8")
 @pytest.mark.promise("R1", "R6")
 @pytest.mark.parametrize("begun_by", ["host", "us"])
 @pytest.mark.parametrize("end", ["never", "late failure"])
