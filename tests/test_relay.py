@@ -1282,3 +1282,19 @@ def test_whatever_the_server_does_every_id_is_answered_exactly_once(
         assert ids == dict.fromkeys(range(1, asked + 1), 1)
 
     scene(play)
+
+
+@pytest.mark.report("T6")
+@pytest.mark.promise("R1")
+@pytest.mark.parametrize("spelled", [b"20", b"20.0", b"2e1", b"0.2E2"])
+def test_an_answer_has_a_whole_number_as_the_host_wrote_it(spelled: bytes) -> None:
+    async def answer(server: FakeServerChannel, _: Message) -> None:
+        server.say(b'{"jsonrpc":"2.0","id":%b,"result":{}}' % spelled)
+
+    async def play(stage: Scene) -> None:
+        stage.server.script("tools/call", answer)
+        stage.host.request(20, "tools/call", {"name": "echo"})
+        await settle()
+        assert stage.host.lines == [b'{"jsonrpc":"2.0","id":20,"result":{}}']
+
+    scene(play)

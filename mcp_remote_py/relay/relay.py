@@ -356,8 +356,10 @@ class Relay:
                 logger.warning(text, times, message)
             return
         answer = message
-        if message.raw_id != asked.message.raw_id:  # 1.0 for 1: hosts compare texts as well
-            answer = readdress(message, asked.message.raw_id)
+        own_id = asked.message.raw_id
+        if message.raw_id != own_id and own_id.isdigit():
+            # 1.0 for 1: not every host takes it for the same.
+            answer = readdress(message, own_id)
         if message.is_error or not message.is_proper:
             from mcp_remote_py.mending import mend_answer  # few starts need it
 

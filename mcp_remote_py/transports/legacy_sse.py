@@ -19,6 +19,7 @@ from mcp_remote_py.channel import Deliver, no_wait
 from mcp_remote_py.eras.envelope import names_its_version
 from mcp_remote_py.errors import (
     CUT_HINT,
+    EVIDENCE_BYTES,
     ExchangeError,
     Interrupted,
     InvalidMessage,
@@ -27,16 +28,17 @@ from mcp_remote_py.errors import (
     SessionLost,
     Unusable,
     WrongEra,
+    excerpt,
 )
 from mcp_remote_py.jsonrpc import Kind, Message, find_asked
 from mcp_remote_py.net.faults import Silence
 from mcp_remote_py.net.mapping import find_cause
-from mcp_remote_py.parsing import parse_message, read_messages
+from mcp_remote_py.parsing import parse_message, parse_short, read_messages
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.transports.body_types import EVENT_STREAM, PAGE
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.exchange_log import log_sent
-from mcp_remote_py.transports.message_reader import find_response, is_whole
+from mcp_remote_py.transports.message_reader import OWN_WORDS, find_response, is_whole
 from mcp_remote_py.transports.redirects import MAX_PLACE_LENGTH, keep_secure
 from mcp_remote_py.transports.refusal import (
     choose_said,
@@ -187,6 +189,13 @@ class LegacySseChannel:
             for other in responses:  # handed to the wrong exchange: the id tells whose it is
                 if find_asked(other, self._waiting).key in self._waiting:
                     self._hand_over(other)
+        if not responses and (words := find_refusal(body)) is not None:
+            said = excerpt(await self._http.scrub(response, words))
+            raise Unusable(
+                "The server answered with an error that is not one of JSON-RPC (HTTP "
+                f'{response.status} from {mask_url(response.where)}: "{said}").',
+                hint=OWN_WORDS,
+            )
         return answer or (parse_message(line) if line else None)
 
     # ------------------------------------------------------------------ the stream
@@ -364,6 +373,19 @@ class LegacySseChannel:
         if self._reader is not None:
             await asyncio.wait({self._reader})  # its connection is closed then
         await self._http.aclose()
+
+
+def find_refusal(body: bytes) -> bytes | None:
+    """The body to a request that is an error of a framework or a gateway, and of nothing else.
+
+    Nothing comes on the stream then. None of any other: most only say that the request has come.
+    """
+    try:
+        message = parse_short(body)
+    except InvalidMessage:
+        return None
+    is_error = message is not None and message.is_error and message.key is None
+    return body[:EVIDENCE_BYTES] if is_error else None
 
 
 def _is_absent(error: ExchangeError) -> bool:
