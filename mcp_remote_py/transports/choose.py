@@ -28,7 +28,7 @@ NOT_HERE_STATUS = MISMATCH_STATUS - {200, 400}
 """Errors that say that this address does not take such messages, so that none was executed."""
 
 
-STREAM_PATIENCE = 10.0
+BEGINNING_LIMIT = 10.0
 """Seconds that an event stream may take to begin while another transport has not been tried."""
 
 CHOICE_PATIENCE = 45.0
@@ -86,7 +86,7 @@ class ChosenChannel:
         left = deque(self._candidates)
         while left:
             candidate = left.popleft()
-            patience = min(STREAM_PATIENCE, self._patience)
+            patience = min(BEGINNING_LIMIT, self._patience)
             if candidate.is_modern or not left:
                 patience = max(patience, end - clock.time())
             is_patient = candidate.is_modern and silent is None  # an answer may take its time

@@ -189,7 +189,7 @@ class LegacySseChannel:
             for other in responses:  # handed to the wrong exchange: the id tells whose it is
                 if find_asked(other, self._waiting).key in self._waiting:
                     self._hand_over(other)
-        if not responses and (words := find_refusal(body)) is not None:
+        if not responses and (words := find_foreign_error(body)) is not None:
             said = excerpt(await self._http.scrub(response, words))
             raise Unusable(
                 "The server answered with an error that is not one of JSON-RPC (HTTP "
@@ -375,7 +375,7 @@ class LegacySseChannel:
         await self._http.aclose()
 
 
-def find_refusal(body: bytes) -> bytes | None:
+def find_foreign_error(body: bytes) -> bytes | None:
     """The body to a request that is an error of a framework or a gateway, and of nothing else.
 
     Nothing comes on the stream then. None of any other: most only say that the request has come.

@@ -21,7 +21,7 @@ from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.transports.choose import (
     CHOICE_PATIENCE,
-    STREAM_PATIENCE,
+    BEGINNING_LIMIT,
     Candidate,
     ChosenChannel,
     OnAccepted,
@@ -161,7 +161,7 @@ def test_a_stream_that_does_not_begin_moves_on(error: ExchangeError, message: Me
         assert pair.chosen == ["other"]
         assert pair.one.events[-1] == "close"
         first, other = pair.patience
-        assert first == STREAM_PATIENCE
+        assert first == BEGINNING_LIMIT
         assert other is not None
         assert other <= CHOICE_PATIENCE
 
