@@ -20,8 +20,8 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.transports.choose import (
-    CHOICE_PATIENCE,
     BEGINNING_LIMIT,
+    CHOICE_PATIENCE,
     Candidate,
     ChosenChannel,
     OnAccepted,
