@@ -9,11 +9,13 @@
     |-- StoreError            what is kept on this machine cannot be read, written or deleted
     `-- ExchangeError         one message could not be exchanged with the server
         |-- NotSent           it never left: repeating it cannot do harm
+        |   `-- NoStream      what it would be sent beside, the event stream, did not begin in time
         |-- Refused           the server or something before it refused it before executing it
         |   |-- SessionLost   refused because the session is gone: a new one may accept it
         |   `-- WrongEra      never sent: the server's transport does not carry messages of that era
         |-- Interrupted       it left and the answer was lost: it may have been executed
         `-- Unusable          the server answered with something that is not an answer to it
+            `-- NoEndpoint    the event stream that is to name an endpoint for it named none in time
 
 An error has three parts a person needs: the cause (`str(error)`), the evidence (in the cause:
 status, content type, first words of the body) and the next step (`hint`). It is a value: whoever
@@ -225,6 +227,10 @@ class NotSent(ExchangeError):
         return self.changed({"is_certain": True})
 
 
+class NoStream(NotSent):
+    """The event stream that has to be there before the message did not begin in time."""
+
+
 def no_connection_in_time(where: str) -> NotSent:
     """The error of a connection that took too long, with the options that bound it."""
     return NotSent(
@@ -285,6 +291,10 @@ class Interrupted(ExchangeError):
 
 class Unusable(ExchangeError):
     """The server answered, but not with an answer to this message; repeating will not help."""
+
+
+class NoEndpoint(Unusable):
+    """The event stream that has to name an endpoint for the message did not name one in time."""
 
 
 def error_classes(base: type[McpRemoteError] = McpRemoteError) -> Iterator[type[McpRemoteError]]:

@@ -881,3 +881,18 @@ def test_a_response_is_found_whose_id_has_lost_its_type(
     same = find_asked(response, asked)
     assert same.raw == b'{"jsonrpc":"2.0","id":%b,"result":{"v":1.0}}' % found
     assert (same is response) is (said == found)
+
+
+@pytest.mark.report("T6")
+@pytest.mark.parametrize("spelled", [b'"server-error"', b'""', b"null"])
+def test_an_error_from_before_the_id_was_read_has_none(spelled: bytes) -> None:
+    error = parse_message(
+        b'{"jsonrpc":"2.0","id":%b,"error":{"code":-32600,"message":"m"}}' % spelled
+    )
+    assert error.key is None
+    assert error.is_error
+
+
+@pytest.mark.report("T6")
+def test_a_result_has_the_id_that_it_names() -> None:
+    assert parse_message(b'{"jsonrpc":"2.0","id":"server-error","result":{}}').key == "server-error"

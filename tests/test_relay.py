@@ -574,6 +574,29 @@ def test_cancelled_request_that_waits_to_be_sent_is_not_sent() -> None:
 
 
 @pytest.mark.report("T8")
+@pytest.mark.promise("R1", "E1")
+@pytest.mark.parametrize("begun_by", ["host", "us"])
+@pytest.mark.parametrize("kind", [SessionLost, Refused, Unusable])
+def test_a_server_that_refuses_initialized_keeps_its_session(
+    begun_by: str, kind: type[ExchangeError]
+) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always(
+            "notifications/initialized", fail(lambda: kind("It refuses that.", status=404))
+        )
+        if begun_by == "host":
+            stage.host.request(1, "initialize", INITIALIZE)
+            stage.host.notify("notifications/initialized")
+        else:
+            stage.server.script("tools/call", lose_once())
+        assert "result" in await stage.call(2, "tools/call", {"name": "echo"})
+        assert len(stage.server.received("notifications/initialized")) == 1
+        assert len(stage.server.received("initialize")) == 1
+
+    scene(play, handshake=begun_by == "us")
+
+
+@pytest.mark.report("T8")
 @pytest.mark.promise("R1", "R6")
 @pytest.mark.parametrize("begun_by", ["host", "us"])
 @pytest.mark.parametrize("end", ["never", "late failure"])
@@ -1257,5 +1280,21 @@ def test_whatever_the_server_does_every_id_is_answered_exactly_once(
             await stage.end()
         ids = Counter(one["id"] for one in stage.host.messages if "method" not in one)
         assert ids == dict.fromkeys(range(1, asked + 1), 1)
+
+    scene(play)
+
+
+@pytest.mark.report("T6")
+@pytest.mark.promise("R1")
+@pytest.mark.parametrize("spelled", [b"20", b"20.0", b"2e1", b"0.2E2"])
+def test_an_answer_has_a_whole_number_as_the_host_wrote_it(spelled: bytes) -> None:
+    async def answer(server: FakeServerChannel, _: Message) -> None:
+        server.say(b'{"jsonrpc":"2.0","id":%b,"result":{}}' % spelled)
+
+    async def play(stage: Scene) -> None:
+        stage.server.script("tools/call", answer)
+        stage.host.request(20, "tools/call", {"name": "echo"})
+        await settle()
+        assert stage.host.lines == [b'{"jsonrpc":"2.0","id":20,"result":{}}']
 
     scene(play)

@@ -33,8 +33,14 @@ from mcp_remote_py.relay.relay import Relay
 from mcp_remote_py.retry import Acquaintance, initialize_wait
 from mcp_remote_py.session_id import session_of
 from mcp_remote_py.settings.commands import ProtocolStrategy, ProxySettings, TransportStrategy
+from mcp_remote_py.settings.network import DEFAULT_HEADERS_TIMEOUT
 from mcp_remote_py.tools import ToolCatalog
-from mcp_remote_py.transports.choose import Candidate, ChosenChannel, OnAccepted
+from mcp_remote_py.transports.choose import (
+    CHOICE_PATIENCE,
+    Candidate,
+    ChosenChannel,
+    OnAccepted,
+)
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.intake import Intake
@@ -49,6 +55,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("mcp_remote_py")
 
 STREAMABLE, LEGACY_SSE = "Streamable HTTP", "HTTP+SSE"
+
+NO_LIMIT = 86400.0
+"""Seconds, where the person says so: no host waits as long."""
 
 
 def run_proxy(settings: ProxySettings, environment: Mapping[str, str]) -> int:
@@ -310,7 +319,7 @@ def build_transport(
     What was found is logged at the level `told_at`.
     """
 
-    def streamable(on_accepted: OnAccepted) -> ServerChannel:
+    def streamable(on_accepted: OnAccepted, patience: float | None) -> ServerChannel:
         return StreamableChannel(
             make_http(),
             deliver,
@@ -321,13 +330,15 @@ def build_transport(
             on_accepted,
             drain,
             metadata=metadata,
+            greeting_patience=patience,
         )
 
-    def legacy_sse(on_accepted: OnAccepted) -> ServerChannel:
+    def legacy_sse(on_accepted: OnAccepted, patience: float | None) -> ServerChannel:
         from mcp_remote_py.transports.legacy_sse import LegacySseChannel  # few starts need it
 
         return LegacySseChannel(
-            make_http(), deliver, on_session_lost, settings.max_message_size, on_accepted, drain
+            *(make_http(), deliver, on_session_lost, settings.max_message_size, on_accepted, drain),
+            head_timeout=patience,
         )
 
     builders = {STREAMABLE: streamable, LEGACY_SSE: legacy_sse}
@@ -340,8 +351,12 @@ def build_transport(
         if remembered != name and (remembered or name != STREAMABLE):
             state.update(transport=name)
 
+    # A person who gives a limit has a server that is slow, or a host that is patient.
+    limit = settings.network.timeouts.headers
     return ChosenChannel(
-        [Candidate(name, builders[name], name == STREAMABLE) for name in names], chosen
+        [Candidate(name, builders[name], name == STREAMABLE) for name in names],
+        chosen,
+        CHOICE_PATIENCE if limit == DEFAULT_HEADERS_TIMEOUT else limit or NO_LIMIT,
     )
 
 

@@ -125,6 +125,9 @@ class Delivery:
             finally:
                 note_sending(False)
         except ExchangeError as error:
+            if isinstance(error, SessionLost) and message.method == INITIALIZED:
+                # Who refuses what each session begins with would refuse it in the next as well.
+                error = error.otherwise or Unusable(error.cause, status=error.status)
             # Many requests may hear of one lost session: the last to hear must not end the next.
             if isinstance(error, SessionLost) and generation == recovery.generation:
                 recovery.is_lost = True

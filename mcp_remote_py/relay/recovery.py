@@ -186,7 +186,7 @@ class Recovery:
         initialized: Message | None = None
         for method, params in self.replay.handshake():
             if method == INITIALIZED:
-                await self.wait_briefly(self._server.send(make_notification(method)), method)
+                await self._tell_initialized()
                 continue
             initialized = await self._own.ask(method, params)
             if initialized.is_error:
@@ -203,6 +203,16 @@ class Recovery:
             self._on_begun(initialized, False)
         if self.replay.tools is not None and self.replay.announces_tools:
             self._tasks.spawn(self._compare_tools())
+
+    async def _tell_initialized(self) -> None:
+        """A server that refuses it may do without: what comes next tells."""
+        notification = make_notification(INITIALIZED)
+        try:
+            await self.wait_briefly(self._server.send(notification), INITIALIZED)
+        except ExchangeError as error:
+            if error.status is None:
+                raise
+            logger.warning("Not delivered: %s. %s", notification, error.sentence())
 
     async def _compare_tools(self) -> None:
         """A server that was restarted may be a new version: the host hears of other tools."""

@@ -31,6 +31,7 @@ from mcp_remote_py.jsonrpc import (
     decode_id,
     make_error,
     make_notification,
+    readdress,
 )
 from mcp_remote_py.mcp_session import INITIALIZED
 from mcp_remote_py.open_requests import OpenRequests, cancelled_key, refuse_open_id
@@ -355,10 +356,14 @@ class Relay:
                 logger.warning(text, times, message)
             return
         answer = message
+        own_id = asked.message.raw_id
+        if message.raw_id != own_id and own_id.isdigit():
+            # 1.0 for 1: not every host takes it for the same.
+            answer = readdress(message, own_id)
         if message.is_error or not message.is_proper:
             from mcp_remote_py.mending import mend_answer  # few starts need it
 
-            answer = mend_answer(message)
+            answer = mend_answer(answer)
         if asked.message.method in _SET_BY:
             version = self._recovery.replay.note(asked.message, message)
             if asked.message.method == "tools/list":

@@ -6,9 +6,11 @@ decide even against the name. Pure. Must not know what is done with a body.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from mcp_remote_py.bounds import BLANKS
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.readings import Source
 from mcp_remote_py.values import Value
 
@@ -61,12 +63,18 @@ def cut_blanks_before(start: bytes) -> bytes:
     return start.removeprefix(_BOM).lstrip(BLANKS)
 
 
-_NOTHING = frozenset({b"", b"ok", b"accepted", b"null", b"{}", b"[]", b'"ok"', b'"accepted"'})
+_WORD = rb"(?:ok(?:ay)?|accepted|received|queued|pending|processing|success|true|null|20[0-4])"
+_NOTHING = lazy_pattern(
+    rb'(?:\[\]|"?%b"?|\{\s*+(?:"(?:status|state|message|code|%b)"\s*+:\s*+"?%b"?\s*+,?\s*+)*\})?'
+    rb"[.!]?" % (_WORD, _WORD, _WORD),
+    re.IGNORECASE,
+)
+"""Words of those who have a queue between what takes messages and what answers them."""
 
 
 def says_nothing(body: bytes) -> bool:
     """Whether a short body only says that something has come, which a status is for (T3)."""
-    return len(body) < 32 and body.strip(BLANKS).rstrip(b".!").lower() in _NOTHING
+    return len(body) < 128 and _NOTHING.fullmatch(body.strip(BLANKS)) is not None
 
 
 def read_type(named: str, body: bytes) -> str:

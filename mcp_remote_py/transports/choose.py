@@ -3,19 +3,21 @@
 The host's own first message is the probe (MCP 2025-11-25, "Backwards Compatibility"): a status
 that says "not here, not like this" moves on to the next transport; a 401, 403, 429, 5xx or a
 broken network is not a verdict and is reported as what it is (field note 23). A first message that
-may have an effect moves on only where HTTP itself says that nothing takes it there. Must not know
-message texts.
+may have an effect moves on only where HTTP itself says that nothing takes it there, or where it was
+never sent: an event stream that does not begin in time is tried once more behind the other
+transport, which may only have been slow to start. Must not know message texts.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from mcp_remote_py.channel import ServerChannel
 from mcp_remote_py.eras.envelope import names_its_version
 from mcp_remote_py.eras.era_detection import MISMATCH_STATUS, is_modern_error
-from mcp_remote_py.errors import ExchangeError, Unusable
+from mcp_remote_py.errors import ExchangeError, NoEndpoint, NoStream, Unusable
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.retry import may_have_effect
 from mcp_remote_py.values import Value
@@ -26,21 +28,35 @@ NOT_HERE_STATUS = MISMATCH_STATUS - {200, 400}
 """Errors that say that this address does not take such messages, so that none was executed."""
 
 
+BEGINNING_LIMIT = 10.0
+"""Seconds that an event stream may take to begin while another transport has not been tried."""
+
+CHOICE_PATIENCE = 45.0
+"""Seconds for all of it, where a server is silent: hosts give up after 60 (field note 5)."""
+
+
 class Candidate(Value, frozen=True):
     """A transport that may be the one.
 
-    `build` makes its channel, told when a server accepts. `is_modern`: it is the one of 2026-07-28.
+    `build` makes its channel, told when a server accepts, and the seconds for what begins it, None
+    where the network's limits are enough. `is_modern`: it is the one of 2026-07-28.
     """
 
     name: str
-    build: Callable[[OnAccepted], ServerChannel]
+    build: Callable[[OnAccepted, float | None], ServerChannel]
     is_modern: bool = False
 
 
 class ChosenChannel:
-    """A `ServerChannel` that becomes the one the server understands."""
+    """A `ServerChannel` that becomes the one the server understands, `patience` seconds at most."""
 
-    def __init__(self, candidates: Sequence[Candidate], on_chosen: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        on_chosen: Callable[[str], None],
+        patience: float = CHOICE_PATIENCE,
+    ) -> None:
+        self._patience = patience
         self._candidates = candidates
         self._on_chosen = on_chosen
         self._channel: ServerChannel | None = None
@@ -64,8 +80,17 @@ class ChosenChannel:
 
     async def _try_each(self, message: Message) -> None:
         first: ExchangeError | None = None
-        for candidate in self._candidates:
-            attempt = _Attempt(self, candidate)
+        silent: ExchangeError | None = None
+        clock = asyncio.get_running_loop()
+        end = clock.time() + self._patience
+        left = deque(self._candidates)
+        while left:
+            candidate = left.popleft()
+            patience = min(BEGINNING_LIMIT, self._patience)
+            if candidate.is_modern or not left:
+                patience = max(patience, end - clock.time())
+            is_patient = candidate.is_modern and silent is None  # an answer may take its time
+            attempt = _Attempt(self, candidate, None if is_patient else patience)
             try:
                 await attempt.channel.send(message)
             except ExchangeError as error:
@@ -75,14 +100,19 @@ class ChosenChannel:
                     # No other can carry it, and the stream of an older server that listens
                     # looks like HTTP+SSE until its endpoint does not come.
                     raise
-                first = first or error  # if none fits, this is the one that tells why
+                if not isinstance(error, NoStream | NoEndpoint):
+                    first = first or error  # if none fits, this is the one that tells why
+                    continue
+                if left and isinstance(error, NoStream):
+                    left.append(candidate)
+                silent = error
             else:
                 attempt.accept()
                 return
             finally:
                 if not attempt.accepted:
                     await attempt.channel.aclose()
-        raise self._neither(first)
+        raise silent or self._neither(first)
 
     def adopt(self, name: str, channel: ServerChannel) -> None:
         """The server accepted the first message on this channel."""
@@ -129,11 +159,11 @@ class ChosenChannel:
 class _Attempt:
     """One transport tried with the first message; its channel tells when the server accepts."""
 
-    def __init__(self, owner: ChosenChannel, candidate: Candidate) -> None:
+    def __init__(self, owner: ChosenChannel, candidate: Candidate, patience: float | None) -> None:
         self._owner = owner
         self._name = candidate.name
         self.accepted = False
-        self.channel = candidate.build(self.accept)
+        self.channel = candidate.build(self.accept, patience)
 
     def accept(self) -> None:
         if not self.accepted:
@@ -142,6 +172,8 @@ class _Attempt:
 
 
 def _is_mismatch(error: ExchangeError, message: Message) -> bool:
+    if isinstance(error, NoStream | NoEndpoint):
+        return True
     if error.body is not None and is_modern_error(error.body):
         return False
     return error.status in (NOT_HERE_STATUS if may_have_effect(message) else MISMATCH_STATUS)

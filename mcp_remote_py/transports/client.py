@@ -129,12 +129,12 @@ class HttpClient:
         may_move: bool = False,
         shook_hands: bool = False,
         asked: Message | None = None,
+        patience: float | None = None,
     ) -> Response:
         """One exchange up to the answer's headers; `endpoint` is another URL of the same origin.
 
         `asked` is the request whose pieces `body` is, where it is one: its answer is looked for in
-        redirects and refusals, too.
-
+        redirects and refusals, too. `patience`, where it is given, bounds the wait for the headers.
         `shook_hands` tells that a session was begun: a refusal may be of that, whatever its status,
         and no other credential is got then.
 
@@ -160,9 +160,9 @@ class HttpClient:
             authorizer = self._authorizer
             sent = None if authorizer is None else await authorizer.authorize(method, to.address)
             carried = headers if sent is None else [*headers, *sent.headers]
-            silence = self._silence.watch(to.origin, asked)
+            silence = self._silence.watch(to.origin, asked, patience)
             try:
-                response = await self._exchanges.send(method, to, carried, body)
+                response = await self._exchanges.send(method, to, carried, body, patience)
             finally:
                 if silence is not None:
                     silence.cancel()

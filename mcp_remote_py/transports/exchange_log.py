@@ -32,8 +32,12 @@ class SilenceWatch:
         self._limit = limit
         self._seconds = seconds
 
-    def watch(self, origin: str, asked: Message | None) -> asyncio.TimerHandle | None:
+    def watch(
+        self, origin: str, asked: Message | None, patience: float | None = None
+    ) -> asyncio.TimerHandle | None:
         """The timer that says it where a server takes the request and is silent for long.
+
+        `patience` is the limit of this request, where it has one of its own.
 
         Who asks for it cancels it. Once the server has answered anything, it is None for calls,
         which may take their time, and for streams, which may be silent.
@@ -42,7 +46,8 @@ class SilenceWatch:
         if self._acquaintance.has_answered and is_slow:
             return None
         what = "a GET" if asked is None else asked.method
-        end = "without a limit" if self._limit is None else f"{self._limit:g} seconds in all"
+        limit = patience or self._limit
+        end = "without a limit" if limit is None else f"{limit:.0f} seconds in all"
         text = "%s does not answer %s for %g seconds; it is waited for %s (--headers-timeout)."
         about = (text, origin, what, self._seconds, end)
         return asyncio.get_running_loop().call_later(self._seconds, logger.warning, *about)

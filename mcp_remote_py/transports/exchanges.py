@@ -122,8 +122,11 @@ class Exchanges:
         to: Destination,
         headers: list[HeaderField],
         body: Sequence[Piece],
+        patience: float | None = None,
     ) -> Response:
         """Sends a request and gives the answer, of which the head has come.
+
+        In `patience` seconds, where that is not None, in place of the network's.
 
         Raises:
             NotSent, Interrupted, Unusable: there is none; see `net/mapping`.
@@ -147,7 +150,7 @@ class Exchanges:
             merged = _sign(signature, method, to, merged, lane)
         request = Request(method, to.target, merged, views, length)
         try:
-            exchange = lane.exchange(request, timeouts.headers)
+            exchange = lane.exchange(request, patience or timeouts.headers)
             answer = await (_begin(exchange, to) if lane.is_new else exchange)
         except Exception as error:
             lane.close()

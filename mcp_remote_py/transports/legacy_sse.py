@@ -19,22 +19,26 @@ from mcp_remote_py.channel import Deliver, no_wait
 from mcp_remote_py.eras.envelope import names_its_version
 from mcp_remote_py.errors import (
     CUT_HINT,
+    EVIDENCE_BYTES,
     ExchangeError,
     Interrupted,
     InvalidMessage,
+    NoEndpoint,
+    NoStream,
     SessionLost,
     Unusable,
     WrongEra,
+    excerpt,
 )
 from mcp_remote_py.jsonrpc import Kind, Message, find_asked
 from mcp_remote_py.net.faults import Silence
 from mcp_remote_py.net.mapping import find_cause
-from mcp_remote_py.parsing import parse_message, read_messages
+from mcp_remote_py.parsing import parse_message, parse_short, read_messages
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.transports.body_types import EVENT_STREAM, PAGE
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.exchange_log import log_sent
-from mcp_remote_py.transports.message_reader import find_response, is_whole
+from mcp_remote_py.transports.message_reader import OWN_WORDS, find_response, is_whole
 from mcp_remote_py.transports.redirects import MAX_PLACE_LENGTH
 from mcp_remote_py.transports.refusal import (
     choose_said,
@@ -80,8 +84,11 @@ class LegacySseChannel:
         on_accepted: Callable[[], None] = lambda: None,
         drain: Callable[[], Awaitable[None]] = no_wait,
         endpoint_timeout: float = ENDPOINT_TIMEOUT,
+        head_timeout: float | None = None,
     ) -> None:
         self._http = http
+        self._head_timeout = head_timeout
+        """Seconds to the head of the stream, None for those of the network."""
         self._endpoint_timeout = endpoint_timeout
         self._deliver = deliver
         self._on_session_lost = on_session_lost
@@ -178,6 +185,17 @@ class LegacySseChannel:
             else:
                 responses.append(read)
         answer, line = choose_said(responses, request)
+        if answer is None and line is None:
+            for other in responses:  # handed to the wrong exchange: the id tells whose it is
+                if find_asked(other, self._waiting).key in self._waiting:
+                    self._hand_over(other)
+        if not responses and (words := find_foreign_error(body)) is not None:
+            said = excerpt(await self._http.scrub(response, words))
+            raise Unusable(
+                "The server answered with an error that is not one of JSON-RPC (HTTP "
+                f'{response.status} from {mask_url(response.where)}: "{said}").',
+                hint=OWN_WORDS,
+            )
         return answer or (parse_message(line) if line else None)
 
     # ------------------------------------------------------------------ the stream
@@ -208,10 +226,12 @@ class LegacySseChannel:
         self._http.return_home()
         accept = [(b"accept", b"text/event-stream")]
         try:
-            response = await self._http.request(b"GET", accept, may_move=True)
+            response = await self._http.request(
+                b"GET", accept, may_move=True, patience=self._head_timeout
+            )
         except Interrupted as error:
             if find_cause(error, Silence) is not None:
-                raise error.with_evidence(HELD_BACK).with_hint(HELD_BACK_HINT) from error
+                raise NoStream(f"{error.cause} {HELD_BACK}", hint=HELD_BACK_HINT) from error
             raise
         opened = asyncio.get_running_loop().create_future()
         try:
@@ -222,7 +242,7 @@ class LegacySseChannel:
                 await opened
         except TimeoutError:
             self._stop_reading()
-            raise Unusable(
+            raise NoEndpoint(
                 "The server's event stream did not name an endpoint in "
                 f"{self._endpoint_timeout:g} seconds.",
                 hint="It may be a Streamable HTTP server: try --transport http-only.",
@@ -285,16 +305,20 @@ class LegacySseChannel:
                 if isinstance(message, InvalidMessage):
                     self._note_broken(message)
                     continue
-                if message.kind is Kind.RESPONSE:
-                    message = find_asked(message, self._waiting)
-                self._deliver(message)
-                if message.kind is Kind.RESPONSE:
-                    answered = self._waiting.get(message.key)
-                    if answered is not None and not answered.done():
-                        answered.set_result(None)
+                self._hand_over(message)
         except InvalidMessage as error:
             if event.is_complete:
                 self._note_broken(error)
+
+    def _hand_over(self, message: Message) -> None:
+        if message.kind is not Kind.RESPONSE:
+            self._deliver(message)
+            return
+        message = find_asked(message, self._waiting)
+        self._deliver(message)
+        answered = self._waiting.get(message.key)
+        if answered is not None and not answered.done():
+            answered.set_result(None)
 
     def _note_broken(self, error: InvalidMessage) -> None:
         if (times := self._broken.take()) is not None:
@@ -349,6 +373,19 @@ class LegacySseChannel:
         if self._reader is not None:
             await asyncio.wait({self._reader})  # its connection is closed then
         await self._http.aclose()
+
+
+def find_foreign_error(body: bytes) -> bytes | None:
+    """The body to a request that is an error of a framework or a gateway, and of nothing else.
+
+    Nothing comes on the stream then. None of any other: most only say that the request has come.
+    """
+    try:
+        message = parse_short(body)
+    except InvalidMessage:
+        return None
+    is_error = message is not None and message.is_error and message.key is None
+    return body[:EVIDENCE_BYTES] if is_error else None
 
 
 def _is_absent(error: ExchangeError) -> bool:

@@ -70,7 +70,7 @@ LOST_SESSIONS = (
     LostSession(422, _NO_HANDSHAKE, Source("the Rust SDK: it expects a handshake", "T9"), True),
     *(
         LostSession(status, _NO_SESSION, Source("servers with a status of their own for it", "T9"))
-        for status in (403, 409, 412, 419, 428, 440)
+        for status in (403, 405, 406, 409, 412, 417, 419, 421, 423, 424, 428, 440, 498)
     ),
     LostSession(500, _NO_SESSION, Source("frameworks whose part for sessions throws", "T9")),
     LostSession(503, _NO_SESSION, Source("servers behind several instances", "T9")),

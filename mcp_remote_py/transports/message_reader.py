@@ -8,9 +8,8 @@ stream was opened, or what is done about one that broke.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Generator, Hashable
+from collections.abc import Awaitable, Callable, Generator
 
 from mcp_remote_py.bounds import Tally
 from mcp_remote_py.channel import Deliver
@@ -24,7 +23,6 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.jsonrpc import (
     Kind,
     Message,
-    find_asked,
     is_object,
     is_same_id,
     readdress,
@@ -34,6 +32,7 @@ from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.transports.body_types import says_nothing
 from mcp_remote_py.transports.client import HttpClient
+from mcp_remote_py.transports.expected_answers import ExpectedAnswers
 from mcp_remote_py.transports.response import Response
 from mcp_remote_py.transports.sse import Event, EventDecoder
 
@@ -71,7 +70,7 @@ class MessageStream(EventDecoder):
         responses: how many of them answer something.
         odd: the first response that can only be for the request.
         look: sees an answer before it is delivered, and may raise what it stands for.
-        said: the words of the last event that is named an error, and is not a message.
+        said: the words of the last event that is named an error, or is not what was asked for.
     """
 
     messages = 0
@@ -87,6 +86,7 @@ class MessageReader:
     `end_patience` is in seconds: so long a stream may stay open after it carried the answer.
 
     Attributes:
+        expected: who waits for an answer.
         unasked: how many messages have come on streams that answer no request.
     """
 
@@ -104,19 +104,8 @@ class MessageReader:
         self._max = max_message_size
         self._end_patience = end_patience
         self._broken = Tally()
-        self._expected: dict[Hashable, asyncio.Future[None]] = {}
+        self.expected = ExpectedAnswers()
         self.unasked = 0
-
-    def expect(self, request: Message) -> asyncio.Future[None]:
-        """Done when the answer has come, on whatever stream, until it is forgotten."""
-        expected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._expected[request.key] = expected
-        return expected
-
-    def forget(self, request: Message, expected: asyncio.Future[None]) -> None:
-        """Nobody waits for its answer any more."""
-        if self._expected.get(request.key) is expected:
-            del self._expected[request.key]  # else the host has used its id again
 
     def begin(
         self, last_event_id: bytes | None = None, retry: float | None = None
@@ -170,11 +159,13 @@ class MessageReader:
 
     async def hand_on(
         self, response: Response, messages: list[Readable], request: Message | None
-    ) -> None:
+    ) -> Message | None:
         """Delivers what `read_json` read, and waits until the host has taken it.
 
+        Gives the first response, where all are for other requests.
+
         Raises:
-            Unusable: it answers another request, or none that can be named.
+            Unusable: it is an error that is not one of JSON-RPC.
         """
         wrong: Message | None = None
         if request is not None and not _begins_with_answer(messages, request):
@@ -187,15 +178,20 @@ class MessageReader:
                 await self._check_words(response, wrong)
                 messages[messages.index(wrong)] = readdress(wrong, request.raw_id)
                 wrong = None
+            elif wrong is not None:
+                self.expected.note_other(request, wrong)
         for message in messages:
-            self._hand_over(message)
+            self._hand_over(message, request)
         await self._drain()  # what the host has not taken is still held, by the response
-        if wrong is not None:
-            words = excerpt(await self._http.scrub(response, wrong.raw[:EVIDENCE_BYTES]))
-            raise Unusable(
-                f'The server answered another request than this one ("{words}").',
-                hint="That is a fault of the server.",
-            )
+        return wrong
+
+    async def refuse_other(self, response: Response, wrong: Message) -> Unusable:
+        """The error for a body that answers another request, where the answer does not come."""
+        words = excerpt(await self._http.scrub(response, wrong.raw[:EVIDENCE_BYTES]))
+        return Unusable(
+            f'The server answered another request than this one ("{words}").',
+            hint="That is a fault of the server.",
+        )
 
     async def _check_words(self, response: Response, answer: Message) -> None:
         """Raises what an error stands for that is not one of JSON-RPC, and names no request."""
@@ -257,11 +253,14 @@ class MessageReader:
             for read in read_messages(event.data):
                 if read is None:
                     await response.breathe()
-                else:
-                    answered = self._take_read(read, request, stream) or answered
+                    continue
+                if isinstance(read, InvalidMessage):
+                    stream.said = event.data[:EVIDENCE_BYTES]
+                answered = self._take_read(read, request, stream) or answered
             stream.last_event_id = event.last_event_id  # which one without its end has not moved
         except InvalidMessage as error:
             if event.is_complete:
+                stream.said = event.data[:EVIDENCE_BYTES]
                 self._hand_over(error)
         return answered
 
@@ -277,21 +276,23 @@ class MessageReader:
                 if is_response and not answered and is_same_id(read, request):
                     stream.odd = stream.odd or read
                     return False
+                if is_response and not answered:
+                    self.expected.note_other(request, read)
+                    stream.said = read.raw[:EVIDENCE_BYTES]
                 if answered and read.is_error and stream.look is not None:
                     stream.look(read)
         self._hand_over(read)
         return answered
 
-    def _hand_over(self, message: Readable) -> None:
+    def _hand_over(self, message: Readable, request: Message | None = None) -> None:
+        """Delivers it; of several that may answer `request`, one that has its id alone does."""
         if isinstance(message, Message):
-            is_awaited = self._expected and message.kind is Kind.RESPONSE
-            if is_awaited and message.key not in self._expected:
-                message = find_asked(message, self._expected)
+            is_response = message.kind is Kind.RESPONSE
+            if is_response and (request is None or not is_same_id(message, request)):
+                message = self.expected.find(message)
             self._deliver(message)
-            if is_awaited:
-                expected = self._expected.get(message.key)
-                if expected is not None and not expected.done():
-                    expected.set_result(None)
+            if is_response:
+                self.expected.note(message)
         elif (times := self._broken.take()) is not None:
             cause = message.cause
             logger.warning("The server sent something that is not a message%s: %s", times, cause)

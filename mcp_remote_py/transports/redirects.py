@@ -61,7 +61,8 @@ def follow(url: ServerUrl, method: bytes, status: int, location: str, count: int
         raise Unusable(f"{what} a place that is not a URL: {error}") from error
     elsewhere = following.origin != url.origin and not is_upgrade(url, following)
     drops = status == 303 and method != b"GET"
-    page = find_sign_in(following, url) if elsewhere or drops else None
+    ends = elsewhere or drops or count > MAX_REDIRECTS  # of one that sends everybody there
+    page = find_sign_in(following, url) if ends else None
     if page is not None:
         raise Unusable(f"{what} {page.what}, {where}.", hint=page.hint)
     if drops:

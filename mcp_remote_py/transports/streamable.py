@@ -25,7 +25,6 @@ from mcp_remote_py.errors import (
     Interrupted,
     SessionLost,
     excerpt,
-    no_answer_in_time,
 )
 from mcp_remote_py.jsonrpc import Kind, Message, make_request
 from mcp_remote_py.randomness import Random
@@ -39,6 +38,7 @@ from mcp_remote_py.retry import (
 from mcp_remote_py.transports.body_types import EVENT_STREAM, JSON, says_nothing
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.exchange_log import log_sent
+from mcp_remote_py.transports.expected_answers import Expected
 from mcp_remote_py.transports.message_reader import (
     OWN_WORDS,
     MessageReader,
@@ -80,10 +80,6 @@ MAX_LEFT = 16
 """Sessions that a later `initialize` of the host left; they are ended with the last one."""
 
 
-Late = asyncio.Future[None] | None
-"""Done when an answer has come on another stream; None where none can come."""
-
-
 class StreamableChannel:
     """One server over Streamable HTTP."""
 
@@ -100,10 +96,12 @@ class StreamableChannel:
         end_patience: float = STREAM_END_PATIENCE,
         patience: Patience = _PATIENCE,
         metadata: MetadataHeaders | None = None,
+        greeting_patience: float | None = None,
     ) -> None:
         self._http = http
         self._metadata = metadata or MetadataHeaders(ParameterHeaders())
         self._end_patience = end_patience
+        self._greeting_patience = greeting_patience
         self._deliver = deliver
         self._clock = clock
         self._random = random
@@ -136,38 +134,36 @@ class StreamableChannel:
             await self.renew()  # it begins without a session (2025-11-25, "Session Management")
         elif message.method in ASKS_BACK:
             await self._standalone.wait()
-        session = self._session
+        session, is_greeting = self._session, message.method in GREETINGS
         headers = [CONTENT_TYPE, ACCEPT_BOTH, *self._session_headers(session)]
         headers += self._metadata.headers(message, self._version)
         request = message if message.kind is Kind.REQUEST else None
-        late: Late = None
-        if request is not None and self._standalone.may_speak:
-            late = self._reader.expect(request)
+        expected: Expected | None = None
+        if request is not None:
+            has_stream = self._standalone.may_speak
+            expected = self._reader.expected.expect(request, has_stream=has_stream)
         is_told = logger.isEnabledFor(logging.DEBUG)
         began = self._clock.now() if is_told else 0.0
         try:
             exchange = self._http.request(
                 *(b"POST", headers, message.pieces),
-                may_move=message.method in GREETINGS,
+                may_move=is_greeting,
+                patience=self._greeting_patience if is_greeting else None,
                 shook_hands=bool(self._version),
                 asked=request,
             )
             response = await self._standalone.beside(exchange)
             if is_told:
                 log_sent(message, response.status, self._clock.now() - began)
-            await self._take(response, message, request, session, late)
+            await self._take(response, message, session, expected)
         finally:
-            if request is not None and late is not None:
-                self._reader.forget(request, late)
+            if expected is not None:
+                self._reader.expected.forget(expected)
 
     async def _take(
-        self,
-        response: Response,
-        message: Message,
-        request: Message | None,
-        session: bytes | None,
-        late: Late,
+        self, response: Response, message: Message, session: bytes | None, expected: Expected | None
     ) -> None:
+        request = None if expected is None else expected.request
         aside = False
         try:
             is_good = response.status < 300
@@ -180,19 +176,22 @@ class StreamableChannel:
             if is_good and request is None:
                 self._on_accepted()
                 aside = self._read_aside(response)
-            elif is_good and request is not None and kind == EVENT_STREAM:
+            elif is_good and expected is not None and kind == EVENT_STREAM:
                 self._on_accepted()
-                await self._take_stream(response, request, late)
+                await self._take_stream(response, expected)
             elif is_good and kind == JSON and response.status != 202:
-                messages = await self._reader.read_json(response, request, may_be_late=bool(late))
-                if not messages and not await self._comes_late(response, late):
+                is_late = expected is not None and expected.has_stream
+                messages = await self._reader.read_json(response, request, may_be_late=is_late)
+                if not messages and not await self._comes_elsewhere(response, expected):
                     raise await self._http.fail(response, request=None, session_sent=False)
                 self._on_accepted()
                 if request is not None and len(messages) == 1:
                     self._look_for_session(response, request, messages[0])
-                await self._reader.hand_on(response, messages, request)
+                other = await self._reader.hand_on(response, messages, request)
+                if other is not None and not await self._comes_elsewhere(response, expected):
+                    raise await self._reader.refuse_other(response, other)
             else:
-                await self._take_refusal(response, request, session, late)
+                await self._take_refusal(response, session, expected)
         finally:
             if not aside:
                 await response.aclose()
@@ -225,9 +224,10 @@ class StreamableChannel:
             raise lost
 
     async def _take_refusal(
-        self, response: Response, request: Message | None, session: bytes | None, late: Late
+        self, response: Response, session: bytes | None, expected: Expected | None
     ) -> None:
         """Delivers the answer that a refusal carries, or raises what it stands for."""
+        request = None if expected is None else expected.request
         error = await self._http.fail(
             response,
             request=request,
@@ -244,29 +244,21 @@ class StreamableChannel:
         is_taken = response.status == 202 or (
             response.status < 300 and says_nothing(await response.read_evidence())
         )
-        if error.body is not None or not (is_taken and await self._comes_late(response, late)):
+        if error.body or not (is_taken and await self._comes_elsewhere(response, expected)):
             raise error
 
-    async def _comes_late(self, response: Response, late: Late) -> bool:
-        """Whether the answer came on the standalone stream to what was only accepted here.
+    async def _comes_elsewhere(self, response: Response, expected: Expected | None) -> bool:
+        """Whether the answer came elsewhere to what was only accepted here, or mistaken.
 
         Raises:
             Interrupted: it did not come in time.
         """
-        if late is None:
+        if expected is None:
             return False
         await response.aclose()
-        ending = asyncio.ensure_future(self._standalone.wait_for_end())
-        patience = self._http.answer_patience
-        try:
-            await asyncio.wait(
-                {late, ending}, timeout=patience, return_when=asyncio.FIRST_COMPLETED
-            )
-            if not late.done() and not ending.done():
-                raise no_answer_in_time("The server")
-            return late.done()
-        finally:
-            ending.cancel()
+        return await self._reader.expected.wait(
+            expected, self._standalone.wait_for_end, self._http.answer_patience
+        )
 
     def _read_aside(self, response: Response) -> bool:
         """Whether the answer to a notification or response is read on in a task of its own.
@@ -294,14 +286,15 @@ class StreamableChannel:
         finally:
             await response.aclose()
 
-    async def _take_stream(self, response: Response, request: Message, late: Late) -> None:
+    async def _take_stream(self, response: Response, expected: Expected) -> None:
+        request = expected.request
         stream = self._reader.begin()
         stream.look = partial(self._look_for_session, response, request)
         hint = CUT_HINT
         try:
             if await self._reader.read_stream(response, stream, request):
                 return
-            if not stream.last_event_id and await self._comes_late(response, late):
+            if not stream.last_event_id and await self._comes_elsewhere(response, expected):
                 return
             reason = "the server ended its stream before the answer"
             if stream.said and not stream.last_event_id:

@@ -249,14 +249,14 @@ class Host:
         def connect_transport(
             clients: list[HttpClient], deliver: Deliver, lost: Callable[[], None]
         ) -> ServerChannel:
-            def streamable(accepted: OnAccepted) -> ServerChannel:
+            def streamable(accepted: OnAccepted, _: float | None) -> ServerChannel:
                 metadata = MetadataHeaders(parameters)
                 return StreamableChannel(
                     *(clients[0], deliver, lost, self._clock, lambda: 0.0, 1 << 24, accepted),
                     metadata=metadata,
                 )
 
-            def legacy_sse(accepted: OnAccepted) -> ServerChannel:
+            def legacy_sse(accepted: OnAccepted, _: float | None) -> ServerChannel:
                 return LegacySseChannel(clients[1], deliver, lost, 1 << 24, accepted)
 
             candidates = [Candidate("a", streamable, True), Candidate("b", legacy_sse)]

@@ -10,13 +10,22 @@ import pytest
 from mcp_remote_py.errors import (
     ExchangeError,
     Interrupted,
+    NoEndpoint,
+    NoStream,
     NotSent,
     Refused,
     SessionLost,
     Unusable,
 )
+from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.parsing import parse_message
-from mcp_remote_py.transports.choose import Candidate, ChosenChannel, OnAccepted
+from mcp_remote_py.transports.choose import (
+    BEGINNING_LIMIT,
+    CHOICE_PATIENCE,
+    Candidate,
+    ChosenChannel,
+    OnAccepted,
+)
 from tests.fakes import (
     Behaviour,
     FakeServerChannel,
@@ -49,20 +58,23 @@ class Pair:
         self.one = Transport()
         self.other = Transport()
         self.built: list[str] = []
+        self.patience: list[float | None] = []
         self.chosen: list[str] = []
         self.channel = self.choose("one", "other")
 
-    def choose(self, *names: str) -> ChosenChannel:
-        def build(name: str) -> Callable[[OnAccepted], Transport]:
-            def make(accepts: OnAccepted) -> Transport:
+    def choose(self, *names: str, patience: float = CHOICE_PATIENCE) -> ChosenChannel:
+        def build(name: str) -> Callable[[OnAccepted, float | None], Transport]:
+            def make(accepts: OnAccepted, patience: float | None) -> Transport:
                 self.built.append(name)
+                self.patience.append(patience)
                 transport: Transport = getattr(self, name)
                 transport.accepts = accepts
                 return transport
 
             return make
 
-        return ChosenChannel([Candidate(name, build(name)) for name in names], self.chosen.append)
+        candidates = [Candidate(name, build(name)) for name in names]
+        return ChosenChannel(candidates, self.chosen.append, patience)
 
 
 def error_of(status: int | None, kind: type[ExchangeError] = Unusable) -> Behaviour:
@@ -132,6 +144,76 @@ def test_neither_is_told_with_what_the_first_said(second: int) -> None:
         )
         assert caught.value.hint == "In detail: HTTP 404."
         assert pair.one.events[-1] == pair.other.events[-1] == "close"
+
+    run(main())
+
+
+@pytest.mark.promise("R1", "R4")
+@pytest.mark.parametrize("error", [NoStream("Silent."), NoEndpoint("No endpoint.")])
+@pytest.mark.parametrize("message", [FIRST, SECOND])
+def test_a_stream_that_does_not_begin_moves_on(error: ExchangeError, message: Message) -> None:
+    async def main() -> None:
+        pair = Pair()
+        pair.one.always("", fail(lambda: error))
+        channel = pair.choose("one", "other")
+        await channel.send(message)
+        assert pair.built == ["one", "other"]
+        assert pair.chosen == ["other"]
+        assert pair.one.events[-1] == "close"
+        first, other = pair.patience
+        assert first == BEGINNING_LIMIT
+        assert other is not None
+        assert other <= CHOICE_PATIENCE
+
+    run(main())
+
+
+@pytest.mark.promise("R1", "R4")
+def test_a_stream_that_was_slow_to_begin_is_tried_once_more_behind_the_other() -> None:
+    async def main() -> None:
+        pair = Pair()
+        pair.one.script("initialize", fail(lambda: NoStream("Silent.")))
+        pair.other.always("", error_of(405))
+        await pair.channel.send(FIRST)
+        assert pair.built == ["one", "other", "one"]
+        assert pair.chosen == ["one"]
+
+    run(main())
+
+
+@pytest.mark.promise("R1", "R4")
+@pytest.mark.parametrize(
+    ("make", "built"),
+    [
+        (lambda: NoStream("Silent."), ["one", "other", "one"]),
+        (lambda: NoEndpoint("No endpoint."), ["one", "other"]),
+    ],
+)
+def test_a_stream_that_does_not_begin_tells_why_where_the_other_is_not_there(
+    make: Callable[[], ExchangeError], built: list[str]
+) -> None:
+    async def main() -> None:
+        pair = Pair()
+        pair.one.always("", fail(make))
+        pair.other.always("", error_of(405))
+        with pytest.raises(ExchangeError) as caught:
+            await pair.channel.send(FIRST)
+        assert caught.value.cause == make().cause
+        assert pair.built == built
+
+    run(main())
+
+
+@pytest.mark.promise("R1", "R4")
+@pytest.mark.parametrize("given", [2.0, 100.0])
+def test_a_limit_that_is_given_holds_for_the_last(given: float) -> None:
+    async def main() -> None:
+        pair = Pair()
+        pair.one.always("", fail(lambda: NoStream("Silent.")))
+        with pytest.raises(NoStream):
+            await pair.choose("one", patience=given).send(FIRST)
+        (patience,) = pair.patience
+        assert patience == pytest.approx(given, abs=1.0)
 
     run(main())
 

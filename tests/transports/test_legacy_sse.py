@@ -387,6 +387,48 @@ def test_answer_whose_id_has_lost_its_type_is_one(name: str) -> None:
 
 
 @pytest.mark.promise("R1")
+@pytest.mark.report("T6", "T14")
+def test_answers_that_were_handed_round_are_taken_by_their_ids() -> None:
+    calls: list[Exchange] = []
+    gate = threading.Event()
+
+    def answer(exchange: Exchange) -> None:
+        calls.append(exchange)
+        if len(calls) == 2:
+            gate.set()
+        assert exchange.wait(gate, 10)
+        other = next(one for one in calls if one is not exchange)
+        exchange.reply(200, encode({"jsonrpc": "2.0", "id": other.id, "result": {}}))
+
+    async def play(stage: Scene) -> None:
+        stage.server.always("x", answer)
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(stage.channel.send(call(number)) for number in (1, 2)))
+        assert stage.keys() == {1, 2}
+
+    scene(play)
+
+
+@pytest.mark.promise("R1")
+@pytest.mark.report("T6", "T14")
+@pytest.mark.parametrize(
+    "body", [b'{"error":"invalid_api_key"}', b'{"error":["quota exceeded"],"status":429}']
+)
+def test_an_error_that_is_not_one_of_json_rpc_is_quoted_at_once(body: bytes) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("x", answer_status(200, body, content_type="application/json"))
+        async with asyncio.timeout(10):
+            error = await failure(stage, call(1))
+        assert isinstance(error, Unusable)
+        assert "an error that is not one of JSON-RPC (HTTP 200 from" in error.cause
+        assert body.decode() in error.cause
+        assert error.hint == "These are the server's own words: check what they ask for."
+        assert stage.delivered == []
+
+    scene(play)
+
+
+@pytest.mark.promise("R1")
 @pytest.mark.report("T7", "T14")
 def test_whole_answer_is_taken_from_a_body_that_breaks_off_behind_it() -> None:
     def break_off(exchange: Exchange) -> None:

@@ -6,7 +6,13 @@ import pytest
 
 from mcp_remote_py.errors import Unusable
 from mcp_remote_py.settings.urls import parse_server_url
-from mcp_remote_py.transports.redirects import find_redirect, follow, is_kept, is_upgrade
+from mcp_remote_py.transports.redirects import (
+    MAX_REDIRECTS,
+    find_redirect,
+    follow,
+    is_kept,
+    is_upgrade,
+)
 
 
 @pytest.mark.promise("R5")
@@ -159,6 +165,15 @@ def test_redirect_to_a_sign_in_elsewhere_is_named(location: str, named: str) -> 
     words = refused("https://h/mcp", location, 302)
     assert named in words
     assert "config entry" not in words
+
+
+@pytest.mark.report("T16")
+def test_redirects_that_always_end_at_a_sign_in_name_it() -> None:
+    url = parse_server_url("https://h/login")
+    with pytest.raises(Unusable) as caught:
+        follow(url, b"POST", 302, "/login", MAX_REDIRECTS + 1)
+    assert "a sign-in page for people, https://h/login" in caught.value.cause
+    assert "--header" in caught.value.hint
 
 
 @pytest.mark.report("T16")

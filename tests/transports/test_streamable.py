@@ -452,11 +452,16 @@ ANSWER_TO_TEXT = encode({"jsonrpc": "2.0", "id": "1", "result": {"late": True}})
         answer_status(200, content_type="application/json"),
         answer_status(200, b"{}", content_type="application/json"),
         answer_status(200, b"OK", content_type="text/plain"),
+        answer_status(200, b"Received.", content_type="text/plain"),
+        answer_status(200, b'{"ok":true}', content_type="application/json"),
+        answer_status(
+            200, b'{ "status" : "queued", "code": 202 }\n', content_type="application/json"
+        ),
         end_stream_without_answer,
     ],
     ids=[
         *("202", "202 with a word", "202 with JSON", "204", "200", "200 with nothing in JSON"),
-        *("200 with a word", "empty stream"),
+        *("200 with a word", "200 with another", "200 with ok", "200 with a state", "empty stream"),
     ],
 )
 @pytest.mark.parametrize("first", [False, True], ids=["later", "before the POST is answered"])
@@ -1071,6 +1076,8 @@ def test_of_several_responses_only_the_one_with_the_id_is_the_answer(sse: bool) 
         (b'{"jsonrpc":"2.0","id":null,"error":["quota exceeded"]}', "not one of JSON-RPC"),
         (b'{"jsonrpc":"2.0","id":77,"result":{}}', "answered another request than this one"),
         (b'{"detail":"quota exceeded"}', "not a JSON-RPC message"),
+        (b'{"jsonrpc":"2.0","id":[1],"result":{}}', "not a JSON-RPC message"),
+        (b'"quota exceeded"', "not a JSON-RPC message"),
     ],
 )
 def test_what_is_no_answer_is_quoted_in_the_error(body: bytes, words: str, sse: bool) -> None:
@@ -1080,10 +1087,87 @@ def test_what_is_no_answer_is_quoted_in_the_error(body: bytes, words: str, sse: 
             await stage.channel.send(CALL)
         if not sse or "not one of" in words:
             assert words in caught.value.cause
-            assert body.decode() in caught.value.cause
-            assert caught.value.hint
+        assert body.decode() in caught.value.cause
+        assert caught.value.hint
 
     scene(play)
+
+
+class Rotation:
+    """A server that hands the answers of `count` calls round: each exchange has the next one's."""
+
+    def __init__(
+        self, server: WildServer, count: int, *, sse: bool, last: int | None = None
+    ) -> None:
+        self._calls: list[Exchange] = []
+        self._count = count
+        self._sse = sse
+        self._last = last
+        """The id in the last exchange, where it is not that of the first call."""
+        self._turn = threading.Condition()
+        self._answered = 0
+        server.always("tools/call", self._take)
+
+    def _take(self, exchange: Exchange) -> None:
+        with self._turn:
+            place = len(self._calls)
+            self._calls.append(exchange)
+            self._turn.notify_all()
+            is_due = self._turn.wait_for(
+                lambda: len(self._calls) == self._count and self._answered == place, 10
+            )
+            assert is_due
+            number = self._calls[(place + 1) % self._count].id
+            if self._last is not None and place == self._count - 1:
+                number = self._last
+            answer = {"jsonrpc": "2.0", "id": number, "result": {"of": number}}
+            exchange.send(encode(answer), sse=self._sse)
+            self._answered += 1
+            self._turn.notify_all()
+
+
+def call_of(number: int) -> Message:
+    return parse_message(encode_request(number, "tools/call", {"name": "echo"}))
+
+
+@pytest.mark.report("T6")
+@pytest.mark.promise("R1", "E1")
+@pytest.mark.parametrize("sse", [False, True])
+@pytest.mark.parametrize("count", [2, 3])
+def test_answers_that_were_handed_round_are_taken_by_their_ids(count: int, sse: bool) -> None:
+    async def play(stage: Scene) -> None:
+        Rotation(stage.server, count, sse=sse)
+        async with asyncio.timeout(10):
+            await asyncio.gather(
+                *(stage.channel.send(call_of(number)) for number in range(1, count + 1))
+            )
+        assert sorted(map(str, stage.delivered)) == sorted(
+            str(parse_message(encode({"jsonrpc": "2.0", "id": number, "result": {}})))
+            for number in range(1, count + 1)
+        )
+
+    assert len(scene(play).received("tools/call")) == count
+
+
+@pytest.mark.report("T6")
+@pytest.mark.promise("R1", "E1")
+@pytest.mark.parametrize(
+    ("sse", "words"), [(False, "answered another request"), (True, "answer was lost")]
+)
+def test_an_answer_that_went_nowhere_is_not_waited_for_longer_than_it_can_come(
+    sse: bool, words: str
+) -> None:
+    async def play(stage: Scene) -> None:
+        Rotation(stage.server, 2, sse=sse, last=77)
+        async with asyncio.timeout(10):
+            calls = [stage.channel.send(call_of(number)) for number in (1, 2)]
+            first, second = await asyncio.gather(*calls, return_exceptions=True)
+        # Whose POST came first is not said: one has its answer, the other has an error.
+        errors = [one for one in (first, second) if one is not None]
+        assert len(errors) == 1
+        assert words in str(errors[0])
+
+    assert len(scene(play).received("tools/call")) == 2
 
 
 @pytest.mark.report("T7")
