@@ -18,6 +18,8 @@ from mcp_remote_py import errors
 from mcp_remote_py.errors import (
     ExchangeError,
     Interrupted,
+    NoEndpoint,
+    NoStream,
     NotSent,
     Refused,
     SessionLost,
@@ -191,7 +193,10 @@ STATUSES = (
     529,
     530,
 )
-KINDS = (ExchangeError, NotSent, Refused, SessionLost, WrongEra, Interrupted, Unusable)
+KINDS = (
+    *(ExchangeError, NotSent, NoStream, Refused, SessionLost, WrongEra, Interrupted, Unusable),
+    NoEndpoint,
+)
 
 
 def failures_of_every_kind() -> Iterator[tuple[ExchangeError, bool]]:
@@ -246,7 +251,7 @@ def test_what_may_have_been_executed_is_repeated_only_where_that_is_harmless() -
         for error, harmless in failures_of_every_kind()
         if not harmless and find_rule(error, harmless).repeats
     }
-    assert {kind for kind, _, _ in repeated} == {NotSent, SessionLost, Refused}
+    assert {kind for kind, _, _ in repeated} == {NotSent, NoStream, SessionLost, Refused}
     refused = {(status, invited) for kind, status, invited in repeated if kind is Refused}
     assert refused == {(s, invited) for s in SAFE_STATUS for invited in (True, False)} | {
         (503, True)

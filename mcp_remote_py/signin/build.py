@@ -40,6 +40,10 @@ LOWEST_PORT, PORTS = 3335, 45815
 """The range mcp-remote derives its callback port from: below what systems give out by chance."""
 
 
+CLAIM_PATIENCE = 1.0
+"""Seconds for a claim that is over: who is killed gives one lock back after the other."""
+
+
 class Connections:
     """Those of a sign-in, from the first that is needed."""
 
@@ -217,7 +221,7 @@ def build_agent(
     memory_locks = LocksOfMemory(report)
 
     def hold(kind: Lock, patience: float) -> AbstractAsyncContextManager[Held]:
-        lock = locks[kind].hold(patience)
+        lock = locks[kind].hold(max(patience, CLAIM_PATIENCE) if kind is Lock.UNSAVED else patience)
         return memory_locks.try_holding(lock) if isinstance(store, MemoryStore) else lock
 
     async def listen(redirect_uri: str) -> Listener:

@@ -4,14 +4,15 @@ Servers that rotate refresh tokens give each answer once. Hosts kill what they h
 within its first second, which is when tokens of yesterday are renewed (L4, field note 3). A kill
 between the server's answer and our write would cost the person a sign-in. So a child holds the lock
 with us and stores what it gets: whoever is killed, the next process finds the token. The child is
-given all it needs on its stdin, the key included, and never touches a keyring. Must not know when a
-token is to be renewed.
+given all it needs on its stdin, the key included, and never touches a keyring. Who renews is loaded
+by the child alone: it ends with it. Must not know when a token is to be renewed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import importlib
 import os
 import subprocess
 import sys
@@ -25,7 +26,6 @@ import msgspec
 from mcp_remote_py.credentials.sealed import SealedStore
 from mcp_remote_py.credentials.store import Store, decode_credential, encode_credential
 from mcp_remote_py.errors import Interrupted, McpRemoteError, error_classes
-from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.steps import (
     AnyStep,
     Credential,
@@ -44,9 +44,7 @@ from mcp_remote_py.settings.commands import LoginSettings
 from mcp_remote_py.settings.network import TOKEN_TIMEOUT, Network
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.settings.unattended import Unattended
-from mcp_remote_py.signin.border import origins_of
 from mcp_remote_py.signin.driver import drive, read_secret
-from mcp_remote_py.signin.fetch import build_fetcher
 from mcp_remote_py.url import parse_url
 
 START_PATIENCE = 10.0
@@ -203,8 +201,13 @@ def run_child(job: bytes, lock: int, patience: float) -> bytes:
 
 def _to_error(result: RefreshResult) -> McpRemoteError:
     """The error as it was raised there: what follows from it hangs on its class."""
-    kinds = {kind.__name__: kind for kind in error_classes()}
-    return kinds.get(result.kind, McpRemoteError).restore(result.members)
+    if result.kind not in _known_kinds():
+        importlib.import_module("mcp_remote_py.oauth.flow")  # it brings all that a renewal raises
+    return _known_kinds().get(result.kind, McpRemoteError).restore(result.members)
+
+
+def _known_kinds() -> dict[str, type[McpRemoteError]]:
+    return {kind.__name__: kind for kind in error_classes()}
 
 
 # In the child --------------------------------------------------------------------------------
@@ -230,6 +233,8 @@ async def renew_stored(
         credential = store.load(job.session)
         if credential is None:
             raise McpRemoteError("There is nothing to renew.")  # signed out a moment ago
+        from mcp_remote_py.oauth import flow
+
         renewal = flow.renew(credential, job.read_settings(), os.urandom, now())
         renewed = await drive(renewal, do)
     except McpRemoteError as error:
@@ -272,6 +277,9 @@ def main() -> None:
     job = _decode_job(sys.stdin.buffer.read())
     keys = GivenKey(job.key_name, base64.b64decode(job.key))
     store = SealedStore(Path(job.folder), keys, os.urandom)
+    from mcp_remote_py.signin.border import origins_of
+    from mcp_remote_py.signin.fetch import build_fetcher
+
     fetcher = build_fetcher(
         parse_url(job.server),
         job.network,

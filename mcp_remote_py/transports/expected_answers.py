@@ -21,20 +21,49 @@ class Expected:
     Attributes:
         request: what was asked.
         has_stream: whether its answer may come on the standalone stream.
-        came: done when its answer has come.
-        ended: done when its own exchange has brought all it brings.
+        has_come: its answer has come.
+        has_ended: its own exchange has brought all it brings.
         other: what that brought instead.
     """
 
-    __slots__ = ("came", "ended", "has_stream", "other", "request")
+    __slots__ = ("_change", "has_come", "has_ended", "has_stream", "other", "request")
 
     def __init__(self, request: Message, *, has_stream: bool) -> None:
-        loop = asyncio.get_running_loop()
         self.request = request
         self.has_stream = has_stream
-        self.came: asyncio.Future[None] = loop.create_future()
-        self.ended: asyncio.Future[None] = loop.create_future()
+        self.has_come = False
+        self.has_ended = False
         self.other: Expected | None = None
+        self._change: asyncio.Event | None = None  # nearly nobody waits for one
+
+    def come(self) -> None:
+        """Its answer is here."""
+        self.has_come = True
+        self._tell()
+
+    def end(self) -> None:
+        """Its exchange is over."""
+        self.has_ended = True
+        self._tell()
+
+    async def wait_for_answer(self) -> None:
+        """Waits until it has come."""
+        while not self.has_come:
+            await self._wait()
+
+    async def wait_for_end(self) -> None:
+        """Waits until its exchange is over."""
+        while not self.has_ended:
+            await self._wait()
+
+    async def _wait(self) -> None:
+        self._change = self._change or asyncio.Event()
+        await self._change.wait()
+
+    def _tell(self) -> None:
+        if self._change is not None:
+            self._change.set()
+            self._change = None
 
 
 class ExpectedAnswers:
@@ -50,7 +79,7 @@ class ExpectedAnswers:
 
     def forget(self, expected: Expected) -> None:
         """Nobody waits for it any more."""
-        _settle(expected.ended)
+        expected.end()
         if self._expected.get(expected.request.key) is expected:
             del self._expected[expected.request.key]  # else the host has used its id again
 
@@ -62,7 +91,7 @@ class ExpectedAnswers:
         """It has come, and is on its way to the host."""
         expected = self._expected.get(response.key)
         if expected is not None:
-            _settle(expected.came)
+            expected.come()
 
     def note_other(self, request: Message, response: Message) -> None:
         """The exchange of this request brings the response to another one."""
@@ -84,8 +113,8 @@ class ExpectedAnswers:
         Raises:
             Interrupted: it did not come in `patience` seconds.
         """
-        _settle(expected.ended)
-        if expected.came.done():
+        expected.end()
+        if expected.has_come:
             return True
         places: list[asyncio.Future[None]] = []
         if expected.has_stream:
@@ -95,19 +124,16 @@ class ExpectedAnswers:
         if not places:
             return False
         ends = asyncio.gather(*places)
+        comes = asyncio.ensure_future(expected.wait_for_answer())
         try:
-            waits = {expected.came, ends}
+            waits = {comes, ends}
             await asyncio.wait(waits, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-            if not expected.came.done() and not ends.done():
+            if not expected.has_come and not ends.done():
                 raise no_answer_in_time("The server")
-            return expected.came.done()
+            return expected.has_come
         finally:
             ends.cancel()
-
-
-def _settle(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+            comes.cancel()
 
 
 async def _follow(expected: Expected | None) -> None:
@@ -115,5 +141,5 @@ async def _follow(expected: Expected | None) -> None:
     seen: set[Expected] = set()  # it may come round
     while expected is not None and expected not in seen:
         seen.add(expected)
-        await asyncio.shield(expected.ended)
+        await expected.wait_for_end()
         expected = expected.other

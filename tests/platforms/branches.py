@@ -255,6 +255,13 @@ BRANCHES = (
         (f"{_M}::test_folder_of_the_records_is_asked_of_who_knows_the_platform",),
     ),
     Branch(
+        "tls.py",
+        "build_tls_context",
+        "the system verifies each connection by itself",
+        "the same",
+        ("tests/test_tls_store.py::test_where_the_system_verifies_each_connection_is_left_to_it",),
+    ),
+    Branch(
         "named_files.py",
         "_open_regular",
         "bytes stay as they are",

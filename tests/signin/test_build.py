@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from mcp_remote_py.channel import Sent
+from mcp_remote_py.clock import LoopClock
 from mcp_remote_py.commands.lazy_sign_in import LazySignIn
 from mcp_remote_py.credentials.keys import choose_store
+from mcp_remote_py.credentials.lock import ProcessLock
 from mcp_remote_py.credentials.session_files import SessionFile, state_directory
 from mcp_remote_py.errors import ExchangeError
-from mcp_remote_py.oauth.steps import Client, Credential
+from mcp_remote_py.oauth.steps import Client, Credential, Lock
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.session_id import SessionId, session_of
 from mcp_remote_py.settings.commands import LoginSettings, ProxySettings
@@ -121,6 +125,31 @@ def test_failure_is_kept_for_status(tmp_path: Path) -> None:
     known = SessionFile(state_directory(environment(tmp_path)), SessionId(str(url))).read()
     assert f"{known.last_error} {known.last_hint}" == sentence
     assert known.signed_in_at is None
+
+
+@pytest.mark.parametrize(("is_killed", "words"), [(True, "refused"), (False, "could not store")])
+def test_claim_of_a_process_that_is_killed_is_waited_for(
+    tmp_path: Path, is_killed: bool, words: str
+) -> None:
+    """The kernel gives its locks back one after the other, and another process has the first."""
+    settings = SETTINGS.replace(server=parse_server_url(f"http://127.0.0.1:{free_port()}/mcp"))
+    folder = state_directory(environment(tmp_path))
+    key = session_of(settings.server, settings.sign_in).key
+    claim = ProcessLock(folder / "locks" / f"{key}.{Lock.UNSAVED.value}.lock", LoopClock())
+
+    async def main() -> str:
+        agent = build_agent(settings, environment(tmp_path), print)
+        async with AsyncExitStack() as held:
+            await held.enter_async_context(claim.hold(0))
+            refused = asyncio.create_task(agent.refused(None, 401, b"Bearer"))
+            await asyncio.wait({refused}, timeout=0.1)
+            if is_killed:
+                await held.aclose()
+            with pytest.raises(ExchangeError) as error:
+                await refused
+        return error.value.sentence()
+
+    assert words in run(main())
 
 
 def test_lazy_sign_in_without_a_stored_one_sends_no_header_and_makes_no_file(
