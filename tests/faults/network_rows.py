@@ -270,11 +270,11 @@ SIGN_INS = {
     "the code's exchange is a black hole, and no option says how long": SignInRow(
         TOKEN,
         HOLE,
-        ("tokens of your sign-in did not arrive", "sign in again: mcp-remote-py login"),
+        (RESULT,),  # a code has 60 s, and hosts wait for less
         (13, 49),
         tabs=1,
         options=(),
-        seconds=90.0,
+        seconds=55.0,
     ),
 }
 """A sign-in on a way that fails: one tab at most, a code is sent once, and `login` mends it."""
