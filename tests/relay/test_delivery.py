@@ -83,6 +83,7 @@ def request(method: str = "tools/list", params: bytes = b"{}") -> Message:
 
 CALL = request("tools/call", b'{"name":"a"}')
 TOLD = parse_message(b'{"method":"notifications/x"}')
+INITIALIZED = parse_message(b'{"method":"notifications/initialized"}')
 REPLY = parse_message(b'{"id":"q","result":{}}')
 
 
@@ -95,6 +96,26 @@ def fail(error: ExchangeError) -> Behaviour:
 
 def answered_after(scene: Scene, count: int) -> Callable[[], bool]:
     return lambda: len(scene.server.sent) >= count
+
+
+@pytest.mark.report("T8")
+@pytest.mark.parametrize(
+    ("error", "kind", "status"),
+    [
+        (SessionLost("Gone.", status=404), Unusable, 404),
+        (SessionLost("Gone.").with_otherwise(Refused("No.", status=400)), Refused, 400),
+        (Interrupted("Cut."), Interrupted, None),
+    ],
+)
+def test_a_refusal_of_what_each_session_begins_with_is_not_of_the_session(
+    error: ExchangeError, kind: type[ExchangeError], status: int | None
+) -> None:
+    scene = Scene()
+    scene.server.script(INITIALIZED.method, *([fail(error)] * 9))
+    seen = scene.send(INITIALIZED)
+    assert (type(seen), seen and seen.status) == (kind, status)
+    assert str(seen) == ("No." if status == 400 else str(error))
+    assert not scene.recovery.is_lost
 
 
 @pytest.mark.promise("R1", "R5")
