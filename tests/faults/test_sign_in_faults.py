@@ -64,6 +64,7 @@ def test_a_sign_in_on_a_way_that_fails(play: Play, name: str) -> None:
     meet(scene.network, row)
     answer = host.answer(begin(host), seconds=row.seconds)
     assert_seen(answer, row.seen)
+    last = answer
     for number in range(5):
         last = host.answer(call(host, f"{name} {number}"), seconds=row.seconds)
     judge_sent(scene.network, row.mark, row.asked)
