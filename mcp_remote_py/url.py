@@ -201,7 +201,7 @@ def keep_secure(url: ServerUrl, following: ServerUrl) -> ServerUrl:
     return following.replace(scheme="https", port=url.port)
 
 
-def keep_place(url: ServerUrl, following: ServerUrl) -> ServerUrl:
+def _keep_place(url: ServerUrl, following: ServerUrl) -> ServerUrl:
     """What is said at `url` to follow; at its own port where only a slash at the end is meant.
 
     A server behind a mapped port, or behind what ends TLS, names its own port with it. What leads
@@ -218,6 +218,11 @@ def _is_slash(here: str, there: str) -> bool:
     path, mark, query = here.partition("?")
     path = path.removesuffix("/") if path.endswith("/") else f"{path}/"
     return there == f"{path}{mark}{query}"
+
+
+def keep_here(url: ServerUrl, following: ServerUrl) -> ServerUrl:
+    """What is said at `url` to follow, by whoever may not know how it is reached."""
+    return _keep_place(url, keep_secure(url, following))
 
 
 def is_downgrade(url: ServerUrl, following: ServerUrl) -> bool:

@@ -76,21 +76,28 @@ def take_over_entry(
     own = {name: f"${{{name}}}" for name in _HOST_VARIABLE.findall(" ".join(words))}
     values = {**environment, **own, **kept}
     path = settings.choice.file
+    if path is not None and not is_own_file(path, this_system(), environment):
+        _refuse_wishes(before, path, _read(settings, before, old, values).wishes)
+    return WantedEntry(_read(settings, before, words, values), kept, values)
+
+
+def _read(
+    settings: InstallSettings,
+    before: InstalledEntry,
+    words: Sequence[str],
+    values: Mapping[str, str],
+) -> EntrySettings:
+    """What the words mean; a mistake in them is the entry's."""
     try:
-        if path is not None and not is_own_file(path, this_system(), environment):
-            _refuse_wishes(before, path, settings.read(old, values, before.variables).wishes)
-        entry = settings.read(words, values, before.variables)
-    except _TooMuch:
-        raise
+        return settings.read(words, values, before.variables)
     except UsageError as error:
         raise _blame(before, error, settings.choice) from None
-    return WantedEntry(entry, kept, values)
 
 
 def _refuse_wishes(before: InstalledEntry, path: str, wishes: Sequence[str]) -> None:
     """Of an entry that came with a project, only what reaches its server is taken over."""
     if wishes:
-        raise _TooMuch(
+        raise UsageError(
             one_line(
                 f"The entry {before.name} is in a file that is not a host's own ({path}), and "
                 f"it would {'; '.join(wishes)}."
@@ -98,10 +105,6 @@ def _refuse_wishes(before: InstalledEntry, path: str, wishes: Sequence[str]) -> 
             hint="That is not taken over. If you trust it, take the entry out first "
             "(uninstall), and give what you want of it yourself.",
         )
-
-
-class _TooMuch(UsageError):
-    """An entry of a project wants more than to reach its server."""
 
 
 def _sort(settings: InstallSettings, words: Sequence[str]) -> list[EntryWord]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
@@ -18,6 +17,7 @@ from mcp_remote_py.key_shapes import may_be_key
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import MASK, mask_url, scrub_known
 from mcp_remote_py.settings.shown_variables import show_variable
+from mcp_remote_py.settings.words import split_line
 
 CHANGED = f"{MASK} (another value)"
 """A value that is masked, where it is not the one that was there."""
@@ -138,11 +138,8 @@ def _mask_word(word: str) -> str:
 
 def _mask_line(text: str) -> str:
     """A line for a shell, or any other words in one, each masked as if it stood alone."""
-    lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
-    lexer.whitespace_split, lexer.commenters = True, ""
-    lexer.escape = "" if _DRIVE.search(text) else "\\"
     try:
-        words = list(lexer)
+        words = split_line(text, escapes=_DRIVE.search(text) is None)
     except ValueError:
         return MASK
     shown = list(_mask_words(words))

@@ -8,11 +8,11 @@ for, nor hosts.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mcp_remote_py.patterns import lazy_pattern
+from mcp_remote_py.settings.words import split_line
 
 
 class WrappedCommand(NamedTuple):
@@ -30,27 +30,27 @@ class _Shell(NamedTuple):
     """What may stand before that option."""
     variable: re.Pattern[str]
     """How a line refers to a variable."""
-    escape: str
-    """What takes the meaning from the character behind it."""
+    escapes: bool
+    """Whether a backslash takes the meaning from the character behind it."""
 
 
 _POSIX = _Shell(
     lazy_pattern(r"-[a-z]*c[a-z]*"),
     lazy_pattern(r"--?[a-z]+"),
     lazy_pattern(r"\$([A-Za-z_][A-Za-z0-9_]*)"),
-    "\\",
+    escapes=True,
 )
 _CMD = _Shell(
     lazy_pattern(r"/c", re.IGNORECASE),
     lazy_pattern(r"/[a-z](?::[a-z]+)?", re.IGNORECASE),
     lazy_pattern(r"%([A-Za-z_][A-Za-z0-9_]*)%"),
-    "",
+    escapes=False,
 )
 _POWERSHELL = _Shell(
     lazy_pattern(r"-c(?:ommand)?", re.IGNORECASE),
     lazy_pattern(r"-[a-z]+|bypass|unrestricted|remotesigned", re.IGNORECASE),
     lazy_pattern(r"\$env:([A-Za-z_][A-Za-z0-9_]*)", re.IGNORECASE),
-    "",
+    escapes=False,
 )
 _SHELLS = {
     **dict.fromkeys(("sh", "bash", "zsh", "dash", "ksh"), _POSIX),
@@ -143,10 +143,8 @@ def _read_shell(shell: _Shell, words: list[str]) -> list[WrappedCommand]:
 
 def _read_line(shell: _Shell, text: str, further: Sequence[str]) -> Iterator[WrappedCommand]:
     """The commands of a line, each with what was set before it."""
-    lexer = shlex.shlex(text, posix=True, punctuation_chars=";&|")
-    lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", shell.escape
     try:
-        words = [*lexer, *further]
+        words = [*split_line(text, escapes=shell.escapes, joints=";&|"), *further]
     except ValueError:
         return
     if any(sign in word for word in words for sign in _COMPUTED):

@@ -18,7 +18,7 @@ from mcp_remote_py.oauth.steps import Conversation, Fetch, HttpRequest, HttpResp
 from mcp_remote_py.redact import Secret, mask_url
 from mcp_remote_py.retry import parse_retry_after
 from mcp_remote_py.time_words import describe_wait, to_moment
-from mcp_remote_py.url import InvalidUrl, keep_place, keep_secure, parse_url
+from mcp_remote_py.url import InvalidUrl, keep_here, parse_url
 
 _JSON = Secret("application/json")
 
@@ -90,7 +90,7 @@ def lead_within(url: str, location: str) -> str:
         there = parse_url(urljoin(url, location).partition("#")[0])
     except (ValueError, InvalidUrl):  # what a server wrote there is not a URL
         return ""
-    kept = keep_place(here, keep_secure(here, there))
+    kept = keep_here(here, there)
     is_vain = kept == here != there  # it would lead here again and again
     return str(kept) if kept.origin == here.origin and not is_vain else ""
 

@@ -32,7 +32,6 @@ from mcp_remote_py.oauth.grants import (
     AuthorizationRefused,
     authorization_url,
     check_callback,
-    drop_tokens,
     exchange_code,
     make_random_text,
     refresh,
@@ -59,6 +58,7 @@ from mcp_remote_py.oauth.steps import (
     Reserve,
     Save,
     ask,
+    drop_tokens,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.randomness import RandomBytes

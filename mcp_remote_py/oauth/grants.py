@@ -366,12 +366,3 @@ def add_tokens(credential: Credential, answer: TokenAnswer, now: float) -> Crede
         expires_at=answer.expires_at,
         token_type=answer.token_type,
     )
-
-
-def drop_tokens(credential: Credential) -> Credential:
-    """`credential` as it was before its first token: client, key, and where it belongs."""
-    return credential._replace(
-        **dict.fromkeys(("access_token", "refresh_token", "id_token", "expires_at")),
-        obtained_at=0.0,
-        scope_refused=False,
-    )

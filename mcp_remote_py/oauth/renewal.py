@@ -42,6 +42,7 @@ from mcp_remote_py.oauth.steps import (
     UpdateBudget,
     WaitForNews,
     ask,
+    drop_tokens,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.randomness import Random
@@ -164,8 +165,6 @@ class Renewal:
             and held.token == known
             and {Fact.RENEWABLE, Fact.GRANT_DOUBTED} <= held.facts()
         ):
-            from mcp_remote_py.oauth.grants import drop_tokens
-
             yield Save(drop_tokens(credential))
             held.drop_unsaved()
             yield from held.look()

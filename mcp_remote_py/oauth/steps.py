@@ -119,6 +119,15 @@ class Credential(NamedTuple):
         return tuple(token for token in every if token is not None)
 
 
+def drop_tokens(credential: Credential) -> Credential:
+    """`credential` as it was before its first token: client, key, and where it belongs."""
+    return credential._replace(
+        **dict.fromkeys(("access_token", "refresh_token", "id_token", "expires_at")),
+        obtained_at=0.0,
+        scope_refused=False,
+    )
+
+
 class PendingAuthorization(NamedTuple):
     """An authorization request the person has not answered yet, and all it takes to finish it.
 

@@ -193,6 +193,24 @@ def read_file_text(path: str, option: str, read_file: ReadText) -> str:
         ) from None
 
 
+def split_line(text: str, *, escapes: bool, joints: str = "") -> list[str]:
+    """The words of a line: blanks separate, quotes join, and a `#` is a character like any other.
+
+    Where it `escapes`, a backslash does so; runs of `joints` are words of their own.
+
+    Raises:
+        ValueError: a quote is not closed.
+    """
+    import shlex
+
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=joints)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    if not escapes:
+        lexer.escape = ""
+    return list(lexer)
+
+
 def split_command(
     text: str,
     environment: Mapping[str, str],
@@ -210,15 +228,8 @@ def split_command(
     Raises:
         UsageError: no word, an open quote, or a variable that is not set.
     """
-    import shlex
-
-    lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
-    lexer.whitespace_split = True
-    lexer.commenters = ""
-    if windows:
-        lexer.escape = ""
     try:
-        words = list(lexer)
+        words = split_line(text, escapes=not windows)
     except ValueError:
         raise UsageError(
             f"{option} has a quote that is not closed.",

@@ -23,6 +23,7 @@ from mcp_remote_py.errors import (
     explain_stars,
     name_server,
 )
+from mcp_remote_py.oauth.challenge import parse_challenge
 from mcp_remote_py.oauth.lifecycle import CredentialLifecycle
 from mcp_remote_py.oauth.steps import Conversation, Credential, Proof, Stored
 from mcp_remote_py.oauth.tokens import BEARER, DPOP
@@ -126,8 +127,6 @@ class SignInAgent:
 
     async def refused(self, sent: Sent | None, status: int, challenge: bytes) -> bool:
         """See `Authorizer.refused`."""
-        from mcp_remote_py.oauth.challenge import parse_challenge
-
         token = None if sent is None else sent.token
         parsed = parse_challenge(challenge.decode("latin-1"))
         try:
@@ -190,8 +189,6 @@ class SignInAgent:
             McpRemoteError: why not, in a sentence for the person; or it came to nothing, because
                 it cannot be stored.
         """
-        from mcp_remote_py.oauth.challenge import parse_challenge
-
         try:
             credential = await self._play(self._lifecycle.sign_in(parse_challenge(challenge)))
         except McpRemoteError as error:

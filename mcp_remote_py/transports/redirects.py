@@ -13,14 +13,7 @@ from collections.abc import Mapping
 
 from mcp_remote_py.errors import Unusable
 from mcp_remote_py.redact import mask_url, scrub_known
-from mcp_remote_py.url import (
-    InvalidUrl,
-    ServerUrl,
-    is_downgrade,
-    keep_place,
-    keep_secure,
-    parse_url,
-)
+from mcp_remote_py.url import InvalidUrl, ServerUrl, is_downgrade, keep_here, parse_url
 
 MAX_REDIRECTS = 5
 """Of one request."""
@@ -56,7 +49,7 @@ def follow(url: ServerUrl, method: bytes, status: int, location: str, count: int
         raise Unusable(f"{what} a place that is not a URL: {_quote(location)}.") from None
     where = _quote(target)
     try:
-        following = keep_place(url, keep_secure(url, parse_url(target)))
+        following = keep_here(url, parse_url(target))
     except InvalidUrl as error:
         raise Unusable(f"{what} a place that is not a URL: {error}") from error
     elsewhere = following.origin != url.origin and not is_upgrade(url, following)

@@ -15,7 +15,6 @@ import pytest
 
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.budget import SignInBudget
-from mcp_remote_py.oauth.grants import drop_tokens
 from mcp_remote_py.oauth.holdings import Holdings
 from mcp_remote_py.oauth.lifecycle import CredentialLifecycle, Parts
 from mcp_remote_py.oauth.policy import POLICY_RULES, Action, Fact, PolicyRule, State, Trigger
@@ -38,6 +37,7 @@ from mcp_remote_py.oauth.steps import (
     SavePending,
     UpdateBudget,
     ask,
+    drop_tokens,
 )
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.sign_in import SignInSettings

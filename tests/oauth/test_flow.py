@@ -35,7 +35,7 @@ from mcp_remote_py.oauth.flow import (
     sign_in_elsewhere,
     sign_in_unattended,
 )
-from mcp_remote_py.oauth.grants import AuthorizationRefused, SignInDenied, drop_tokens
+from mcp_remote_py.oauth.grants import AuthorizationRefused, SignInDenied
 from mcp_remote_py.oauth.prompts import NEEDED
 from mcp_remote_py.oauth.steps import (
     AcquireLock,
@@ -59,6 +59,7 @@ from mcp_remote_py.oauth.steps import (
     Reserve,
     Save,
     Wait,
+    drop_tokens,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret, scrub_known

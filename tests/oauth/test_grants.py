@@ -16,7 +16,6 @@ from mcp_remote_py.oauth.grants import (
     SignInDenied,
     authorization_url,
     check_callback,
-    drop_tokens,
     exchange_code,
     make_random_text,
     refresh,
@@ -34,6 +33,7 @@ from mcp_remote_py.oauth.steps import (
     Proof,
     Report,
     Wait,
+    drop_tokens,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
