@@ -97,6 +97,11 @@ _UNREAD: Members = {}
 """Stands for members that nobody has looked for."""
 
 
+_KEYS_OF_NONE = frozenset[Hashable]({"server-error", ""})
+"""In errors of servers that have not read the id, or whose type for it has no null: the Python
+SDK's, and those of languages that write an empty text there."""
+
+
 class Message:
     r"""A message as it travels.
 
@@ -160,6 +165,11 @@ class Message:
         self._origin = origin
         self._is_long: bool | None = None
         self._names: list[str] | None = None
+
+    @property
+    def names_no_request(self) -> bool:
+        """Whether a response does not say what it answers, such as an error from before the id."""
+        return self.key is None or (self.is_error and self.key in _KEYS_OF_NONE)
 
     @property
     def raw(self) -> bytes:
@@ -401,7 +411,7 @@ def find_asked(response: Message, asked: Container[Hashable]) -> Message:
 def is_same_id(response: Message, request: Message) -> bool:
     """Whether a response may have lost the type of its id on the way, or all of it."""
     one, other = response.key, request.key
-    return one is None or (
+    return response.names_no_request or (
         isinstance(one, str) != isinstance(other, str) and str(one) == str(other)
     )
 

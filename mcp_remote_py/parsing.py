@@ -207,11 +207,6 @@ def _read_long(raw: bytes) -> Iterator[Message | None]:
     yield _make_message(raw, fields, Shape(text, layout.members))
 
 
-_IDS_OF_NONE = frozenset({b'"server-error"', b'""'})
-"""In errors of servers that have not read the id, or whose type for it has no null: the Python
-SDK's, and those of languages that write an empty text there."""
-
-
 def _make_message(raw: bytes, fields: _Fields, shape: Shape | None = None) -> Message:
     raw_id = b""
     if fields.id is not msgspec.UNSET:
@@ -248,8 +243,6 @@ def _make_message(raw: bytes, fields: _Fields, shape: Shape | None = None) -> Me
             code=INVALID_REQUEST,
             raw_id=raw_id or None,
         )
-    if is_error and raw_id in _IDS_OF_NONE:
-        raw_id = b"null"
     has_both = fields.error is not msgspec.UNSET and fields.result is not msgspec.UNSET
     return Message(
         Kind.RESPONSE,

@@ -889,10 +889,21 @@ def test_an_error_from_before_the_id_was_read_has_none(spelled: bytes) -> None:
     error = parse_message(
         b'{"jsonrpc":"2.0","id":%b,"error":{"code":-32600,"message":"m"}}' % spelled
     )
-    assert error.key is None
+    assert error.names_no_request
     assert error.is_error
 
 
 @pytest.mark.report("T6")
 def test_a_result_has_the_id_that_it_names() -> None:
-    assert parse_message(b'{"jsonrpc":"2.0","id":"server-error","result":{}}').key == "server-error"
+    result = parse_message(b'{"jsonrpc":"2.0","id":"server-error","result":{}}')
+    assert result.key == "server-error"
+    assert not result.names_no_request
+
+
+@pytest.mark.parametrize("spelled", [b'"server-error"', b'""'])
+def test_an_error_to_a_request_of_that_id_is_its_answer(spelled: bytes) -> None:
+    """A server may call its own request so, and the host may refuse it."""
+    error = parse_message(b'{"jsonrpc":"2.0","id":%b,"error":{"code":1,"message":"m"}}' % spelled)
+    request = parse_message(b'{"jsonrpc":"2.0","id":%b,"method":"roots/list"}' % spelled)
+    assert error.key == request.key
+    assert find_asked(error, {request.key}) is error

@@ -384,7 +384,7 @@ def find_foreign_error(body: bytes) -> bytes | None:
         message = parse_short(body)
     except InvalidMessage:
         return None
-    is_error = message is not None and message.is_error and message.key is None
+    is_error = message is not None and message.is_error and message.names_no_request
     return body[:EVIDENCE_BYTES] if is_error else None
 
 

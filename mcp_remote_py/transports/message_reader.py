@@ -195,7 +195,7 @@ class MessageReader:
 
     async def _check_words(self, response: Response, answer: Message) -> None:
         """Raises what an error stands for that is not one of JSON-RPC, and names no request."""
-        if not answer.is_error or answer.key is not None or is_object(answer.payload):
+        if not answer.is_error or not answer.names_no_request or is_object(answer.payload):
             return
         words = excerpt(await self._http.scrub(response, answer.raw[:EVIDENCE_BYTES]))
         raise Unusable(

@@ -100,10 +100,10 @@ def choose_said(responses: Sequence[Message], request: Message) -> Said:
         if response.key == request.key:
             return Said(response, response.raw)
     if len(responses) == 1 and is_same_id(responses[0], request):
-        if responses[0].key is not None or not responses[0].is_error:
+        if not (responses[0].is_error and responses[0].names_no_request):
             answer = readdress(responses[0], request.raw_id)
             return Said(answer, answer.raw)
-    errors = [one for one in responses if one.is_error and one.key is None]
+    errors = [one for one in responses if one.is_error and one.names_no_request]
     if len(errors) != 1:
         return Said()
     return Said(line=pass_error(request.raw_id, errors[0].error).raw)
