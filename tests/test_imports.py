@@ -29,7 +29,7 @@ SLOW = {"email", "http.client", "http.server", "urllib.request"}
 
 RARE = {
     *("argparse", "difflib", "gettext", "json"),
-    *("bz2", "lzma", "platformdirs", "random", "shutil", "tempfile"),
+    *("bz2", "lzma", "platformdirs", "random", "shutil", "stringprep", "tempfile"),
     *(["glob"] if sys.version_info < (3, 13) else []),  # then pathlib itself loads it
     *(f"mcp_remote_py.cli.{name}" for name in ("help", "mistakes", "read_sign_in", "read_stored")),
     *(f"mcp_remote_py.cli.{name}" for name in ("completion", "questions", "streams")),
@@ -192,10 +192,17 @@ def test_the_import_graph_keeps_its_contracts() -> None:
 
 
 def test_the_relay_imports_only_what_is_listed() -> None:
-    modules, done = imports_of("-c", "import mcp_remote_py.commands.proxy")
+    modules, done = imports_of("-c", "import mcp_remote_py.commands.relaying")
     assert done.returncode == 0, words_of(done)
     assert third_parties(modules) <= ALLOWED
     assert not modules & SLOW
+
+
+def test_the_connection_begins_before_what_relays_is_loaded() -> None:
+    modules, done = imports_of("-c", "import mcp_remote_py.commands.proxy")
+    assert done.returncode == 0, words_of(done)
+    assert "mcp_remote_py.net.early" in modules
+    assert not modules & {"asyncio", "httptools", "ssl", "mcp_remote_py.commands.relaying"}
 
 
 @pytest.mark.parametrize("starts", [1, 2])

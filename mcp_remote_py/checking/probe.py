@@ -51,7 +51,7 @@ from mcp_remote_py.transports.response import Response
 from mcp_remote_py.url import ServerUrl, parse_url
 from mcp_remote_py.versions import MODERN, NEWEST_HANDSHAKE, is_modern
 
-_STREAMABLE, _LEGACY_SSE = "Streamable HTTP", "HTTP+SSE"  # as `commands/proxy` calls them
+_STREAMABLE, _LEGACY_SSE = "Streamable HTTP", "HTTP+SSE"  # as `commands/relaying` calls them
 
 MAX_GREETING_BYTES = 1024 * 1024
 """Bytes of an answer to `initialize` that are read here; a relay reads more."""

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 from mcp_remote_py.checking.discovery import discover_documents
 from mcp_remote_py.checking.talk import ANSWER_PATIENCE, CHECK_PATIENCE, LookAtServer, ServerTalk
-from mcp_remote_py.commands.proxy import assemble, build_signer_for
+from mcp_remote_py.commands.relaying import assemble, build_signer_for
 from mcp_remote_py.commands.terminal import OwnHost, look_at_server
 from mcp_remote_py.found import Found
 from mcp_remote_py.named_files import read_settled

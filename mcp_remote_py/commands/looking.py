@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from mcp_remote_py.commands.lazy_sign_in import LazySignIn, NoSignIn
-from mcp_remote_py.commands.proxy import assemble
+from mcp_remote_py.commands.relaying import assemble
 from mcp_remote_py.commands.terminal import LOOK_PATIENCE, OwnHost, look_at_server
 from mcp_remote_py.found import Found
 from mcp_remote_py.named_files import read_settled

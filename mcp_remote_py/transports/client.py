@@ -33,6 +33,7 @@ from mcp_remote_py.values import Value
 
 if TYPE_CHECKING:
     from mcp_remote_py.channel import Signer
+    from mcp_remote_py.net.early import EarlyConnection
     from mcp_remote_py.settings.http_proxy import HttpProxy
 
 logger = logging.getLogger("mcp_remote_py.transports")
@@ -58,7 +59,8 @@ class HttpClient:
     `on_connected` is told the address that each new connection to it has, where that is seen;
     `choose_proxy` names the proxy for an address, instead of the network's settings;
     `acquaintance` is told that the server answers; `silence` are the seconds after which it is said
-    that it does not; `signer` signs every request, and then there is no `authorizer`.
+    that it does not; `signer` signs every request, and then there is no `authorizer`; `early` is a
+    connection that was begun before.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class HttpClient:
         acquaintance: Acquaintance | None = None,
         silence: float = SILENCE,
         signer: Signer | None = None,
+        early: EarlyConnection | None = None,
     ) -> None:
         self._settings = settings
         self._network = settings.network
@@ -85,15 +88,9 @@ class HttpClient:
         self._server = settings.server
         self._kept = Tally()
         self._scrubbing = asyncio.Lock()
-        self._exchanges = Exchanges(
-            settings,
-            headers,
-            intake or Intake(settings.max_message_size),
-            on_connected,
-            self._choose_proxy,
-            acquaintance,
-            signer,
-        )
+        intake = intake or Intake(settings.max_message_size)
+        of_connections = (on_connected, self._choose_proxy, acquaintance, signer, early)
+        self._exchanges = Exchanges(settings, headers, intake, *of_connections)
 
     @property
     def _authorizer(self) -> Authorizer | None:

@@ -31,6 +31,7 @@ from mcp_remote_py.values import Value
 
 if TYPE_CHECKING:
     from mcp_remote_py.channel import Signature, Signer
+    from mcp_remote_py.net.early import EarlyConnection
     from mcp_remote_py.settings.http_proxy import HttpProxy
     from mcp_remote_py.tls import Stamp
     from mcp_remote_py.transports.cookies import Cookies
@@ -66,9 +67,11 @@ class Exchanges:
         choose_proxy: Callable[[ServerUrl], HttpProxy | None],
         acquaintance: Acquaintance,
         signer: Signer | None = None,
+        early: EarlyConnection | None = None,
     ) -> None:
         self._settings = settings
         self._signer = signer
+        self._early = early
         self._network = settings.network
         self._headers = headers
         self._intake = intake
@@ -185,7 +188,7 @@ class Exchanges:
             from mcp_remote_py.net.proxy import connect_through
 
             return await connect_through(proxy, url, tls, self._build_proxy_tls, limit, ipv4=ipv4)
-        wire = await connect(url.host, url.port, limit, ipv4=ipv4)
+        wire = await connect(url.host, url.port, limit, ipv4=ipv4, early=self._early)
         if tls is not None:
             await wire.start_tls(tls, url.host, limit)
         if self._on_connected is not None:
