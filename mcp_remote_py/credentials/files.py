@@ -29,8 +29,6 @@ T = TypeVar("T")
 
 logger = logging.getLogger("mcp_remote_py.credentials")
 
-"""That many bytes nobody can guess (`os.urandom`)."""
-
 REPLACE_WAITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Seconds. Windows refuses to replace a file while another process reads it."""
 MAX_QUARANTINED = 9

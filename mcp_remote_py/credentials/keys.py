@@ -12,10 +12,12 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Protocol, cast
 
+from mcp_remote_py.credentials.desktop_keyring import Backend, open_keyring
 from mcp_remote_py.credentials.files import quarantine, read_private, write_private
 from mcp_remote_py.credentials.lock import hold_blocking
 from mcp_remote_py.credentials.sealed import KEY_BYTES, SealedStore
@@ -40,25 +42,6 @@ KEYRING_PATIENCE = 30.0
 FOLDER = "sessions"
 KEYRING = "keyring"
 FILE = "file"
-
-_USELESS = frozenset(f"keyring.backends.{name}" for name in ("chainer", "fail", "null"))
-"""They keep nothing, or do not say where."""
-
-
-class Backend(Protocol):
-    """The part of `keyring.backend.KeyringBackend` that is used here."""
-
-    def get_password(self, service: str, username: str, /) -> str | None:
-        """The item, or None."""
-        ...
-
-    def set_password(self, service: str, username: str, password: str, /) -> None:
-        """Writes the item."""
-        ...
-
-    def delete_password(self, service: str, username: str, /) -> None:
-        """Deletes the item."""
-        ...
 
 
 class KeySource(Protocol):
@@ -179,23 +162,6 @@ def _parse(text: str | None) -> bytes | None:
     return None
 
 
-def open_keyring() -> Backend:
-    """The keyring of this desktop; loads the library, which looks for one.
-
-    Raises:
-        StoreError: none was found.
-    """
-    import keyring
-
-    backend = keyring.get_keyring()
-    if type(backend).__module__ in _USELESS:
-        raise StoreError(
-            "This session does not have a keyring.",
-            hint="Start the one of the desktop, or add --token-store file.",
-        )
-    return cast("Backend", backend)
-
-
 class FileKey:
     """The key in a file of its owner: for a machine without a keyring, or where that is wanted."""
 
@@ -301,7 +267,7 @@ def choose_store(
     kind: str,
     directory: Path,
     randomness: RandomBytes,
-    open_backend: Callable[[], Backend] = open_keyring,
+    open_backend: Callable[[], Backend] | None = None,
     patience: float = KEYRING_PATIENCE,
 ) -> Store:
     """The store for `--token-store`, its files in a folder of the state directory.
@@ -311,6 +277,7 @@ def choose_store(
     if kind == "memory":
         return MemoryStore()
     folder = directory / FOLDER
+    open_backend = open_backend or partial(open_keyring, folder / "keyring-name", randomness)
     sources: dict[str, KeySource] = {
         KEYRING: KeyringKey(folder / "keyring.lock", randomness, open_backend, patience),
         FILE: FileKey(folder / "key", randomness),
