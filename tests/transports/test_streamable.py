@@ -457,11 +457,18 @@ ANSWER_TO_TEXT = encode({"jsonrpc": "2.0", "id": "1", "result": {"late": True}})
         answer_status(
             200, b'{ "status" : "queued", "code": 202 }\n', content_type="application/json"
         ),
+        answer_status(200, b"Request accepted", content_type="text/plain"),
+        answer_status(
+            200,
+            b'{"jsonrpc":"2.0","id":1,"message":"Message accepted."}',
+            content_type="application/json",
+        ),
         end_stream_without_answer,
     ],
     ids=[
         *("202", "202 with a word", "202 with JSON", "204", "200", "200 with nothing in JSON"),
-        *("200 with a word", "200 with another", "200 with ok", "200 with a state", "empty stream"),
+        *("200 with a word", "200 with another", "200 with ok", "200 with a state"),
+        *("200 with a sentence", "200 with the id", "empty stream"),
     ],
 )
 @pytest.mark.parametrize("first", [False, True], ids=["later", "before the POST is answered"])
