@@ -195,8 +195,7 @@ def explain_refusal(
     header of the person, `is_whole` whether all of the body could be read, `now` the time in
     seconds since the epoch, `sign_in_page` what a redirect led to.
     """
-    words = excerpt(body)
-    evidence = f"HTTP {status} from {where}" + (f': "{words}"' if words else "")
+    evidence = _quote(status, where, body)
     retry_after = _read_wait(headers, now)
     content_type = media_type(headers)
     answer, line = _read_said(body, content_type, request)
@@ -255,6 +254,11 @@ def explain_refusal(
         return make(Refused, *_explain_wait(status, evidence, retry_after))
     is_here = line is not None or shook_hands
     return make(Unusable, *_explain_other(status, evidence, is_here=is_here))
+
+
+def _quote(status: int, where: str, body: bytes) -> str:
+    words = excerpt(body)
+    return f"HTTP {status} from {where}" + (f': "{words}"' if words else "")
 
 
 def _explain_wait(status: int, evidence: str, retry_after: float | None) -> tuple[str, str]:
@@ -404,7 +408,7 @@ def explain_content(
 ) -> Unusable:
     """The error for an answer with a good status that is not one of JSON or an event stream."""
     answer, line = _read_said(body, content_type, request)
-    evidence = f'HTTP {status} from {where}: "{excerpt(body)}"'
+    evidence = _quote(status, where, body)
     if (
         line is None
         and (page := _explain_page(status, headers, body, sign_in_page, evidence, request))
@@ -428,6 +432,6 @@ def _explain_content(status: int, content_type: str, body: bytes, where: str) ->
         )
     return (
         f"The server answered with {content_type or 'no content type'} instead of JSON or an event "
-        f'stream (HTTP {status} from {where}: "{excerpt(body)}").',
+        f"stream ({_quote(status, where, body)}).",
         "Check that the URL is that of an MCP server, not of a web page or a sign-in portal.",
     )
