@@ -208,7 +208,7 @@ class StandaloneStream:
             finally:
                 self._opened.set()
             try:
-                if response.status == 200 and response.content_type == EVENT_STREAM:
+                if response.status == 200 and await response.find_type() == EVENT_STREAM:
                     self._was_open = self._is_open = True
                     await self._reader.read_stream(response, stream, None)
                     return True

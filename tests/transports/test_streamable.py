@@ -781,6 +781,46 @@ def test_broken_stream_is_resumed_at_the_pace_of_the_server(
     assert len(server.received("tools/call")) == 1
 
 
+LATE = encode({"jsonrpc": "2.0", "id": 1, "result": {"late": True}})
+
+
+@pytest.mark.report("T10")
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize(
+    "body", [b"id: p-2\ndata: " + LATE + b"\n\n", LATE], ids=["events", "an object"]
+)
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/json"])
+def test_a_stream_is_resumed_whatever_its_type_is_called(body: bytes, content_type: str) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", prime_and_cut)
+        stage.server.always("GET", answer_status(200, body, content_type=content_type))
+        call = asyncio.ensure_future(stage.channel.send(CALL))
+        await stage.awake()
+        await call
+        assert [one.raw for one in stage.delivered] == [LATE]
+
+    assert len(scene(play).received("tools/call")) == 1
+
+
+@pytest.mark.report("T10")
+@pytest.mark.promise("R3")
+def test_the_listening_stream_is_one_whatever_its_type_is_called() -> None:
+    news = encode_notification("notifications/tools/list_changed")
+
+    def speak(exchange: Exchange) -> None:
+        exchange.stream(content_type="text/plain")
+        exchange.event(news)
+        exchange.hold()
+
+    async def play(stage: Scene) -> None:
+        stage.server.always("GET", speak)
+        await stage.begin()
+        await until(lambda: len(stage.delivered) == 2)
+        assert stage.delivered[-1].raw == news
+
+    assert len(scene(play, sessions=True, listen=True).received("GET")) == 1
+
+
 @pytest.mark.promise("R5", "L5")
 @pytest.mark.parametrize(
     ("behaviour", "openings"),
