@@ -121,32 +121,38 @@ def open_body(content_encoding: bytes, who: str) -> Decompressor | None:
     `who` sent it, for the sentence. Several header lines come joined by commas.
 
     Raises:
-        Unusable: it has several layers, or one of a kind nobody asked for.
+        Unusable: it has several layers. The decoder does so for one of a kind nobody asked for,
+            where that is there at all.
     """
     parts = content_encoding.split(b",")
     names = [part.partition(b";")[0].strip().lower() for part in parts]
     layers = [name for name in names if name in CODINGS]
     if not layers:
         return None
-    if len(layers) > 1 or layers[0] not in _WINDOW_BITS:
-        shown = ", ".join(name.decode("latin-1") for name in layers[:3])
-        raise Unusable(
-            f"{who} compressed its answer as {shown!r}, unasked.",
-            hint="Switch that compression off for this path of the server.",
-        )
-    return Decompressor(_WINDOW_BITS[layers[0]], who)
+    if len(layers) > 1:
+        raise _unasked(layers, who)
+    return Decompressor(layers[0], who)
+
+
+def _unasked(layers: list[bytes], who: str) -> Unusable:
+    shown = ", ".join(name.decode("latin-1") for name in layers[:3])
+    return Unusable(f"{who} compressed its answer as {shown!r}, unasked.", hint=_SWITCH_OFF)
+
+
+_SWITCH_OFF = "Switch that compression off for this path of the server."
 
 
 class Decompressor:
     """One layer, decoded in slices: whoever takes them may stop at any."""
 
-    def __init__(self, window_bits: int, who: str) -> None:
+    def __init__(self, coding: bytes, who: str) -> None:
         import zlib  # few servers compress unasked
 
         self._who = who
+        self._coding = coding
         self._zlib: Any = zlib
-        self._window_bits = window_bits
-        self._decoder: Any = zlib.decompressobj(window_bits)
+        self._window_bits = _WINDOW_BITS.get(coding, 0)
+        self._decoder: Any = zlib.decompressobj(self._window_bits)
         self._members = 1
         self._begun = False
         self._is_plain = False
@@ -180,8 +186,10 @@ class Decompressor:
         self._begun = True
         has_header = start[0] & 0x0F == 8 and int.from_bytes(start[:2]) % 31 == 0  # RFC 1950 §2.2
         is_coded = start.startswith(_GZIP_START) if self._window_bits == 31 else has_header
-        if not is_coded:
+        if not is_coded or not self._window_bits:
             self._is_plain = start.startswith(_TEXT_STARTS)
+            if not self._is_plain and not self._window_bits:
+                raise _unasked([self._coding], self._who)
             if self._window_bits == _WINDOW_BITS[b"deflate"]:
                 self._decoder = self._zlib.decompressobj(_RAW_BITS)
         return True
@@ -195,7 +203,8 @@ class Decompressor:
             try:
                 made = self._decoder.decompress(piece, TURN_BYTES)
             except self._zlib.error as error:
-                raise Unusable(f"{self._who} sent a broken compressed answer: {error}.") from error
+                said = f"{self._who} sent a broken compressed answer: {error}."
+                raise Unusable(said, hint=_SWITCH_OFF) from error
             self._given += len(made)
             if self._given > max(FREE_OUTPUT, MAX_RATIO * self._taken):
                 raise Unusable(

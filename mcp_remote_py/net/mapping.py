@@ -52,7 +52,8 @@ def explain(error: Exception, *, sent: bool, where: str = "") -> Exception:
         return explain_tls(tls, who, at, is_proxy=peer.is_proxy)
     reason = str(error).strip().rstrip(".") or type(error).__name__
     if isinstance(error, ConnectTimeout):
-        return no_connection_in_time(f"{peer.name}{peer.through}")
+        late = no_connection_in_time(f"{peer.name}{peer.through}")
+        return late.with_hint(_PROXY_HINT) if peer.is_proxy else late
     if isinstance(error, ProxyRefusal):
         from mcp_remote_py.net.proxy_refusals import explain_proxy_refusal
 

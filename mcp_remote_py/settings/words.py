@@ -98,6 +98,8 @@ def check_filled(text: str, environment: Mapping[str, str]) -> None:
 AROUND_BLANKS = " \t\r\n\u00a0\u200b\ufeff"
 """What looks like nothing around a word: a file and an editor leave it there."""
 _QUOTES = {'"': '"', "'": "'", "`": "`"}
+_ESCAPED_QUOTE = '\\"'
+"""As JSON within JSON has it, and cmd.exe hands it on."""
 _TYPOGRAPHIC = "\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b\u00ab\u00bb\u2039\u203a"
 _MAX_QUOTES = 3
 """One pair inside another: a shell's, an editor's, and a person's."""
@@ -110,6 +112,9 @@ def take_off_quotes(text: str) -> str:
     """
     for _ in range(_MAX_QUOTES):
         first, last = text[:1], text[-1:]
+        if len(text) >= 4 and text.startswith(_ESCAPED_QUOTE) and text.endswith(_ESCAPED_QUOTE):
+            text = text[2:-2]
+            continue
         is_pair = _QUOTES.get(first) == last or (first in _TYPOGRAPHIC and last in _TYPOGRAPHIC)
         if len(text) < 2 or not is_pair:
             break

@@ -63,11 +63,16 @@ def cut_blanks_before(start: bytes) -> bytes:
     return start.removeprefix(_BOM).lstrip(BLANKS)
 
 
-_WORD = rb"(?:ok(?:ay)?|accepted|received|queued|pending|processing|success|true|null|20[0-4])"
+_WORD = (
+    rb"(?:(?:(?:your |the )?(?:message|request) (?:is |was |has been )?)?"
+    rb"(?:ok(?:ay)?|accepted|received|queued|pending|processing|success|true|null|20[0-4]))"
+)
+_MEMBER = (
+    rb'(?:"(?:status|state|message|detail|code|%b)"\s*+:\s*+"?%b[.!]?"?'
+    rb'|"(?:id|jsonrpc)"\s*+:\s*+"?[\w.-]{1,40}+"?)' % (_WORD, _WORD)
+)
 _NOTHING = lazy_pattern(
-    rb'(?:\[\]|"?%b"?|\{\s*+(?:"(?:status|state|message|code|%b)"\s*+:\s*+"?%b"?\s*+,?\s*+)*\})?'
-    rb"[.!]?" % (_WORD, _WORD, _WORD),
-    re.IGNORECASE,
+    rb'(?:\[\]|"?%b"?|\{\s*+(?:%b\s*+,?\s*+)*\})?[.!]?' % (_WORD, _MEMBER), re.IGNORECASE
 )
 """Words of those who have a queue between what takes messages and what answers them."""
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Hashable
 
 from mcp_remote_py.errors import no_answer_in_time
 from mcp_remote_py.jsonrpc import Message, find_asked
+from mcp_remote_py.transports.body_types import says_nothing
 
 
 class Expected:
@@ -23,16 +24,26 @@ class Expected:
         has_stream: whether its answer may come on the standalone stream.
         has_come: its answer has come.
         has_ended: its own exchange has brought all it brings.
+        has_words: that said something else than that the request has come.
         other: what that brought instead.
     """
 
-    __slots__ = ("_change", "has_come", "has_ended", "has_stream", "other", "request")
+    __slots__ = (
+        "_change",
+        "has_come",
+        "has_ended",
+        "has_stream",
+        "has_words",
+        "other",
+        "request",
+    )
 
     def __init__(self, request: Message, *, has_stream: bool) -> None:
         self.request = request
         self.has_stream = has_stream
         self.has_come = False
         self.has_ended = False
+        self.has_words = False
         self.other: Expected | None = None
         self._change: asyncio.Event | None = None  # nearly nobody waits for one
 
@@ -87,14 +98,25 @@ class ExpectedAnswers:
         """A response as that to what is asked, where its id has lost its type."""
         return find_asked(response, self._expected)
 
+    def is_expected(self, response: Message) -> bool:
+        """Whether it is the answer to something that is asked."""
+        return self.find(response).key in self._expected
+
     def note(self, response: Message) -> None:
         """It has come, and is on its way to the host."""
         expected = self._expected.get(response.key)
         if expected is not None:
             expected.come()
 
+    def note_words(self, request: Message | None, words: bytes) -> None:
+        """The exchange of this request brings these, and they do not answer it."""
+        expected = None if request is None else self._expected.get(request.key)
+        if expected is not None and not says_nothing(words):
+            expected.has_words = True
+
     def note_other(self, request: Message, response: Message) -> None:
         """The exchange of this request brings the response to another one."""
+        self.note_words(request, response.raw)
         expected = self._expected.get(request.key)
         if expected is not None and expected.other is None:
             expected.other = self._expected.get(self.find(response).key)
@@ -108,7 +130,8 @@ class ExpectedAnswers:
         """Whether it has come elsewhere than by its own exchange, which is over.
 
         On the standalone stream, of which `wait_for_stream` waits for the end; or by the exchange
-        of the request whose answer that one brought, or of the one which that leads to.
+        of the request whose answer that one brought, or of the one which that leads to. Where it
+        had words of its own, they are all that comes.
 
         Raises:
             Interrupted: it did not come in `patience` seconds.
@@ -117,23 +140,23 @@ class ExpectedAnswers:
         if expected.has_come:
             return True
         places: list[asyncio.Future[None]] = []
-        if expected.has_stream:
+        if expected.has_stream and (expected.other is not None or not expected.has_words):
             places.append(asyncio.ensure_future(wait_for_stream()))
         if expected.other is not None:
             places.append(asyncio.ensure_future(_follow(expected.other)))
         if not places:
             return False
-        ends = asyncio.gather(*places)
+        ends = asyncio.ensure_future(asyncio.wait(places))
         comes = asyncio.ensure_future(expected.wait_for_answer())
         try:
-            waits = {comes, ends}
-            await asyncio.wait(waits, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            first = asyncio.FIRST_COMPLETED
+            await asyncio.wait({comes, ends}, timeout=patience, return_when=first)
             if not expected.has_come and not ends.done():
                 raise no_answer_in_time("The server")
             return expected.has_come
         finally:
-            ends.cancel()
-            comes.cancel()
+            for one in (ends, comes, *places):
+                one.cancel()
 
 
 async def _follow(expected: Expected | None) -> None:

@@ -93,11 +93,28 @@ GATEWAY_READINGS = (
         Source("API Gateway", 'AWS Support, "HTTP 403 errors from API Gateway"'),
     ),
     GatewayReading(
-        frozenset({426, 505}),
+        frozenset({426, 464, 505}),
         "",
         "It wants another version of HTTP",
         "HTTP/1.1 is spoken here: whoever runs it has to offer that.",
-        Source("Envoy, fronts of HTTP/2", "RFC 9110 §15.5.22, §15.6.6"),
+        Source("Envoy, fronts of HTTP/2, AWS load balancers", "RFC 9110 §15.5.22, §15.6.6"),
+    ),
+    GatewayReading(
+        frozenset({400, 403, 421}),
+        r"Invalid (?:HTTP_)?Host\b|Host not allowed|Blocked hosts?:"
+        r"|This host \([^)]*\) is not allowed",
+        "It does not take requests under this name",
+        "Whoever runs the server has to add the host of the URL, with its port, to the hosts that "
+        "it allows (Python SDK: TransportSecuritySettings).",
+        Source("the SDKs' guards against DNS rebinding, Django, Rails, Vite", "their own words"),
+    ),
+    GatewayReading(
+        frozenset({403}),
+        r"Your client does not have permission to (?:get|access) (?:the requested )?URL",
+        "Google's IAM stands before it",
+        "Give an identity token, as gcloud auth print-identity-token prints it, with --header "
+        "(Authorization: Bearer ...); your account needs the role Cloud Run Invoker.",
+        Source("Cloud Run, Cloud Functions", "its pages on troubleshooting 401 and 403"),
     ),
 )
 """The first that fits counts."""

@@ -39,7 +39,7 @@ from mcp_remote_py.transports.body_types import EVENT_STREAM, PAGE
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.exchange_log import log_sent
 from mcp_remote_py.transports.message_reader import OWN_WORDS, find_response, is_whole
-from mcp_remote_py.transports.redirects import MAX_PLACE_LENGTH
+from mcp_remote_py.transports.redirects import MAX_PLACE_LENGTH, encode_blanks
 from mcp_remote_py.transports.refusal import (
     choose_said,
     read_responses,
@@ -330,7 +330,7 @@ class LegacySseChannel:
         base = self._http.server
         if len(data) > MAX_PLACE_LENGTH:
             raise Unusable(f"The server names an endpoint that is {len(data)} characters long.")
-        name = data.decode("utf-8", "replace").strip()
+        name = encode_blanks(data.decode("utf-8", "replace").strip())
         try:
             target = urljoin(str(base), name)
             endpoint = keep_secure(base, parse_url(target))

@@ -23,8 +23,9 @@ _NAMES_SESSION = lazy_pattern(rb"session", re.IGNORECASE)
 _NO_SESSION = lazy_pattern(
     rb"(?<![a-z])(?:no(?! more| free)|not (?:a |an |find|found|have)|invalid|unknown|expired|bad"
     rb"|missing|stale)(?![a-z])[\w -]{0,20}session"
-    rb"|session(?:[ _-]?id)?[^.{}]{0,60}?(?:not[ _-]?(?:be[ _]|been[ _])?found|not[ _-]?exist"
-    rb"|unknown|expired|invalid|not[ _-]?valid|required|missing|terminated|closed|gone"
+    rb"|session(?:[ _-]?id)?[^.{}]{0,60}?(?:not[ _-]?(?:be[ _]|been[ _])?found|n[o']t[ _-]?exist"
+    rb"|unknown|expired|invalid|not[ _-]?valid|required|missing|terminated|closed|gone|ended"
+    rb"|timed[ _-]?out|no[ _-]?longer|inactive|evicted|destroyed|revoked"
     rb"|not[ _-]?recogni[sz]ed|mismatch|does[ _]not[ _]match)(?![a-z])"
     rb"|\b(?:transport|connection|stream) (?:was )?not found\b"
     rb"|session[^.{}]{0,40}(?:abgelaufen|nicht gefunden|introuvable|expir\xc3\xa9e)"

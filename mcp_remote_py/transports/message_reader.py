@@ -55,13 +55,6 @@ def find_response(data: bytes) -> Message | None:
     return message if message is not None and message.kind is Kind.RESPONSE else None
 
 
-def _answers(data: bytes, request: Message | None) -> bool:
-    if request is None:
-        return False
-    response = find_response(data)
-    return response is not None and response.key == request.key
-
-
 class MessageStream(EventDecoder):
     """One opening of a stream.
 
@@ -212,7 +205,7 @@ class MessageReader:
 
         async def take(event: Event) -> None:
             nonlocal answered
-            if not event.data or (event.name != "message" and not _answers(event.data, request)):
+            if not event.data or (event.name != "message" and not self._answers(event.data)):
                 if event.name == "error":
                     stream.said = event.data[:EVIDENCE_BYTES]
                 return
@@ -236,8 +229,14 @@ class MessageReader:
             answered = True
         elif odd is not None:
             logger.warning("The server sent a response without an id that can be used: %s", odd)
+        self.expected.note_words(request, stream.said)
         await self._drain()  # until the host has taken it, the answer is held by `response`
         return answered
+
+    def _answers(self, data: bytes) -> bool:
+        """Whether an event of another name has an answer that somebody waits for."""
+        found = find_response(data)
+        return found is not None and self.expected.is_expected(found)
 
     async def _take_event(
         self, response: Response, event: Event, request: Message | None, stream: MessageStream

@@ -29,7 +29,12 @@ def find_redirect(status: int, headers: Mapping[bytes, bytes]) -> str | None:
     location = headers.get(b"location")
     if location is None or status not in _REDIRECT_STATUS:
         return None
-    return location.decode("latin-1")
+    return encode_blanks(location.decode("latin-1"))
+
+
+def encode_blanks(place: str) -> str:
+    """A place that a server names, with its blanks as browsers send them (WHATWG URL §4.3)."""
+    return place.strip(" ").replace(" ", "%20")
 
 
 def follow(url: ServerUrl, method: bytes, status: int, location: str, count: int) -> ServerUrl:

@@ -195,8 +195,7 @@ def explain_refusal(
     header of the person, `is_whole` whether all of the body could be read, `now` the time in
     seconds since the epoch, `sign_in_page` what a redirect led to.
     """
-    words = excerpt(body)
-    evidence = f"HTTP {status} from {where}" + (f': "{words}"' if words else "")
+    evidence = _quote(status, where, body)
     retry_after = _read_wait(headers, now)
     content_type = media_type(headers)
     answer, line = _read_said(body, content_type, request)
@@ -230,7 +229,9 @@ def explain_refusal(
     is_lost = (session_sent or shook_hands) and _may_mean_session(
         status, headers, body, answer, has_id=session_sent
     )
-    refused: ExchangeError = make(Unusable, f"The server refused the request ({evidence}).")
+    refused: ExchangeError = make(
+        Unusable, f"The server refused the request ({evidence}).", _OTHER_HINT
+    )
     if answer is None and (is_lost or status == 401):
         line = None  # so is a session, which the host never saw
     if status == 401:
@@ -251,7 +252,13 @@ def explain_refusal(
         return make(Refused, cause, _PAGE_HINT if is_page else _FORBIDDEN_HINTS[credential_sent])
     if status in _WAIT_STATUS:
         return make(Refused, *_explain_wait(status, evidence, retry_after))
-    return make(Unusable, *_explain_other(status, evidence, spoken=line is not None))
+    is_here = line is not None or shook_hands
+    return make(Unusable, *_explain_other(status, evidence, is_here=is_here))
+
+
+def _quote(status: int, where: str, body: bytes) -> str:
+    words = excerpt(body)
+    return f"HTTP {status} from {where}" + (f': "{words}"' if words else "")
 
 
 def _explain_wait(status: int, evidence: str, retry_after: float | None) -> tuple[str, str]:
@@ -292,6 +299,8 @@ _FORBIDDEN_HINTS = {
     "wants with --scope, or ask who runs it.",
 }
 """By whether the person gave a credential."""
+
+_OTHER_HINT = "If that does not say why, the server's own log does: ask whoever runs it."
 
 _PAGE_HINT = (
     "It comes as a page: a firewall before the server may have sent it. Whoever runs the server "
@@ -338,9 +347,9 @@ def _explain_credential(evidence: str, challenge: bytes, credential_sent: bool) 
     )
 
 
-def _explain_other(status: int, evidence: str, *, spoken: bool) -> tuple[str, str]:
-    # With a JSON-RPC error a server of MCP has spoken: 2026-07-28 has 404 for unknown methods.
-    if status in _NO_TRANSPORT_STATUS and not spoken:
+def _explain_other(status: int, evidence: str, *, is_here: bool) -> tuple[str, str]:
+    """`is_here`: a server of MCP has spoken, now or before. 2026-07-28 has 404 for methods."""
+    if status in _NO_TRANSPORT_STATUS and not is_here:
         return (
             f"No MCP server answers at this address ({evidence}).",
             "Check the path of the URL: it often ends in /mcp or /sse.",
@@ -352,7 +361,12 @@ def _explain_other(status: int, evidence: str, *, spoken: bool) -> tuple[str, st
         )
     if status >= 500:
         return f"The server failed ({evidence}).", "Look at the server's own log."
-    return f"The server refused the request ({evidence}).", ""
+    if status < 400:
+        return (
+            f"The server redirects, and does not say where ({evidence}).",
+            "Check the URL: https, its path, and a slash at its end.",
+        )
+    return f"The server refused the request ({evidence}).", _OTHER_HINT
 
 
 def _may_mean_session(
@@ -394,7 +408,7 @@ def explain_content(
 ) -> Unusable:
     """The error for an answer with a good status that is not one of JSON or an event stream."""
     answer, line = _read_said(body, content_type, request)
-    evidence = f'HTTP {status} from {where}: "{excerpt(body)}"'
+    evidence = _quote(status, where, body)
     if (
         line is None
         and (page := _explain_page(status, headers, body, sign_in_page, evidence, request))
@@ -418,6 +432,6 @@ def _explain_content(status: int, content_type: str, body: bytes, where: str) ->
         )
     return (
         f"The server answered with {content_type or 'no content type'} instead of JSON or an event "
-        f'stream (HTTP {status} from {where}: "{excerpt(body)}").',
+        f"stream ({_quote(status, where, body)}).",
         "Check that the URL is that of an MCP server, not of a web page or a sign-in portal.",
     )

@@ -70,7 +70,8 @@ class StandaloneStream:
         self._opened.set()  # nothing is being opened
         self._heard = asyncio.Event()
         self._over = asyncio.Event()
-        """Nothing can come on it: it is neither open, nor being opened, nor to be resumed."""
+        """Nothing can come on it: it is neither open, nor being opened, nor to be resumed, nor
+        opened soon, as is one that was cut: gateways do so every minute."""
         self._over.set()
         self._was_open = False
         self._is_under_way = False
@@ -186,14 +187,14 @@ class StandaloneStream:
                 logger.debug("The listening stream failed: %s", error.cause)
                 reachable = not isinstance(error, NotSent)
             last_event_id = stream.last_event_id
-            if last_event_id is None:
-                self._over.set()  # what was said meanwhile is lost
             retry = stream.retry or retry
             if self._clock.now() - started >= LASTING_STREAM:
                 failures = 0
             elif self._reader.unasked > unasked:
                 failures = min(failures, 1)  # it is of use, but every opening costs the server
             failures += 1
+            if last_event_id is None and failures > 1:
+                self._over.set()  # who waited for it does so no longer
             wait = max(retry, STREAM_STEPS.wait(failures, self._random))
             if not await self._pause(wait, until_heard=not reachable):
                 failures = 0
@@ -207,7 +208,7 @@ class StandaloneStream:
             finally:
                 self._opened.set()
             try:
-                if response.status == 200 and response.content_type == EVENT_STREAM:
+                if response.status == 200 and await response.find_type() == EVENT_STREAM:
                     self._was_open = self._is_open = True
                     await self._reader.read_stream(response, stream, None)
                     return True

@@ -35,7 +35,7 @@ from mcp_remote_py.retry import (
     SAFE_STATUS,
     UNSURE_STATUS,
 )
-from mcp_remote_py.transports.body_types import EVENT_STREAM, JSON, says_nothing
+from mcp_remote_py.transports.body_types import ANSWER_TYPES, EVENT_STREAM, JSON, says_nothing
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.exchange_log import log_sent
 from mcp_remote_py.transports.expected_answers import Expected
@@ -334,7 +334,7 @@ class StreamableChannel:
             try:
                 if response.status in _BUSY_STATUS and failures < MAX_RESUME_FAILURES:
                     continue
-                if response.status != 200 or response.content_type != EVENT_STREAM:
+                if response.status != 200 or await response.find_type() not in ANSWER_TYPES:
                     return f"the server does not resume streams (HTTP {response.status})"
                 failures = 0
                 stream = self._reader.begin(stream.last_event_id, stream.retry)

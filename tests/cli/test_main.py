@@ -769,6 +769,7 @@ class TestWhatIsIgnored:
             f"<{URL}>",
             f' "{URL} "',
             f"\"'{URL}'\"",
+            f'\\"{URL}\\"',
         ],
     )
     def test_quotes_around_the_url_are_taken_off(self, word: str) -> None:

@@ -194,8 +194,9 @@ def test_a_proxy_that_cannot_be_reached_is_named_with_its_variable() -> None:
         f"The HTTP proxy {PROXY} cannot be reached: Connection refused. Check that the proxy runs, "
         "and the variable that names it; NO_PROXY lists what is reached directly."
     )
-    assert said(at_proxy(faults.ConnectTimeout("x"))).startswith(
-        f"Connecting to the HTTP proxy {PROXY} took too long."
+    assert said(at_proxy(faults.ConnectTimeout("x"))) == (
+        f"Connecting to the HTTP proxy {PROXY} took too long. Check that the proxy runs, and the "
+        "variable that names it; NO_PROXY lists what is reached directly."
     )
     assert said(at_proxy(faults.Broken("it hung up"))) == (
         f"The connection to the HTTP proxy {PROXY} broke: it hung up. Ask again. If it breaks each "

@@ -389,14 +389,17 @@ class WildServer:
 
     # The open streams
 
-    def push(self, line: bytes, *, path: str = "", event_id: str | None = None) -> None:
+    def push(
+        self, line: bytes, *, path: str = "", event_id: str | None = None, name: str | None = None
+    ) -> None:
         """Sends a message on the open stream: that of the session in `path`, or all there are."""
         with self._change:
             session = path.rpartition("session=")[2] if "session=" in path else ""
             streams = [one for key, one in self._streams.items() if not session or key == session]
         for stream in streams:
             with contextlib.suppress(OSError), self._change:
-                stream.event(line, event_id=event_id, name="message" if self.legacy else None)
+                usual = "message" if self.legacy else None
+                stream.event(line, event_id=event_id, name=name or usual)
 
     def wait_for_stream(self, *, seconds: float = 15.0) -> None:
         """Waits until the client listens."""

@@ -216,7 +216,7 @@ def test_compressed_answer_is_read(
 
 @pytest.mark.parametrize(
     ("encoding", "body", "words"),
-    [("br", b"\x0b", "'br', unasked"), ("gzip", b"no gzip", "broken")],
+    [("br", b"\x0b\x02\x80\x03", "'br', unasked"), ("gzip", b"no gzip", "broken")],
 )
 def test_answer_compressed_otherwise_is_told(
     server: WildServer, encoding: str, body: bytes, words: str

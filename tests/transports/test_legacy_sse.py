@@ -96,6 +96,7 @@ async def failure(stage: Scene, message: Message) -> ExchangeError:
         ("messages?session={session}", "/base/messages?session="),
         ("?session={session}", "/base/sse?session="),
         ("ORIGIN/m?a=%2F&session={session}", "/m?a=%2F&session="),
+        ("/my messages?session={session}", "/my%20messages?session="),
     ],
 )
 def test_endpoint_is_found_on_the_origin(endpoint: str, path: str) -> None:

@@ -20,6 +20,7 @@ from mcp_remote_py.transports.redirects import (
     ("status", "headers", "location"),
     [
         *((status, {b"location": b"/other"}, "/other") for status in (301, 302, 303, 307, 308)),
+        (307, {b"location": b"/my server/mcp"}, "/my%20server/mcp"),
         (302, {}, None),
         *((status, {b"location": b"/other"}, None) for status in (200, 201, 300, 304, 305, 401)),
     ],

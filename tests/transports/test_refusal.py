@@ -52,6 +52,7 @@ def explain(
     session_sent: bool = False,
     request: Message | None = REQUEST,
     credential_sent: bool = False,
+    shook_hands: bool = False,
 ) -> ExchangeError:
     return explain_refusal(
         status,
@@ -62,6 +63,7 @@ def explain(
         request=request,
         credential_sent=credential_sent,
         now=NOW,
+        shook_hands=shook_hands,
     )
 
 
@@ -79,7 +81,14 @@ FAILED = (
     "The server failed (HTTP {status} from https://example.com/mcp).",
     "Look at the server's own log.",
 )
-OTHER = ("The server refused the request (HTTP {status} from https://example.com/mcp).", "")
+OTHER = (
+    "The server refused the request (HTTP {status} from https://example.com/mcp).",
+    "If that does not say why, the server's own log does: ask whoever runs it.",
+)
+NOWHERE = (
+    "The server redirects, and does not say where (HTTP {status} from https://example.com/mcp).",
+    "Check the URL: https, its path, and a slash at its end.",
+)
 
 SENTENCES: list[tuple[list[int], type[ExchangeError], tuple[str, str]]] = [
     ([404, 405, 406, 410, 411, 415, 501], Unusable, NO_SERVER),
@@ -111,7 +120,8 @@ SENTENCES: list[tuple[list[int], type[ExchangeError], tuple[str, str]]] = [
         ),
     ),
     ([500, 526], Unusable, FAILED),
-    ([300, 301, 304, 307, 400, 402, 409, 422, 451], Unusable, OTHER),
+    ([300, 301, 304, 307], Unusable, NOWHERE),
+    ([400, 402, 409, 422, 451], Unusable, OTHER),
 ]
 
 
@@ -248,6 +258,13 @@ def test_when_the_session_is_lost(
         (400, "Sesi\u00f3n no encontrada", True, False),
         (400, "\u4f1a\u8bdd\u4e0d\u5b58\u5728", True, False),
         (403, "Session not found", True, False),
+        (401, "Your session has timed out", True, False),
+        (401, "Session doesn't exist", True, False),
+        (401, "This session is no longer active", True, False),
+        (403, "session evicted", True, False),
+        (403, "SessionEnded", True, False),
+        (500, "Error: session was destroyed", True, False),
+        (401, "The session did not end", False, False),
         (403, "You cannot access this session", False, False),
         (409, "Session expired, please start again", True, False),
         (412, "invalid session id", True, False),
@@ -438,9 +455,40 @@ GATEWAY_PAGES = [
             "It wants another version of HTTP. HTTP/1.1 is spoken here: whoever runs it has to "
             "offer that.",
         )
-        for status in (426, 505)
+        for status in (426, 464, 505)
+    ),
+    *(
+        (
+            status,
+            page,
+            "It does not take requests under this name. Whoever runs the server has to add the "
+            "host of the URL, with its port, to the hosts that it allows (Python SDK: "
+            "TransportSecuritySettings).",
+        )
+        for status, page in (
+            (421, b"Invalid Host header"),
+            (403, b'Blocked request. This host ("a.example.com") is not allowed.'),
+            (403, b"<h2>Blocked hosts: a.example.com</h2>"),
+            (400, b"<title>DisallowedHost</title> Invalid HTTP_HOST header: 'a.example.com'."),
+        )
+    ),
+    (
+        403,
+        b"<h2>Your client does not have permission to get URL <code>/mcp</code>.</h2>",
+        "Google's IAM stands before it. Give an identity token, as gcloud auth "
+        "print-identity-token prints it, with --header (Authorization: Bearer ...); your account "
+        "needs the role Cloud Run Invoker.",
     ),
 ]
+
+
+@pytest.mark.promise("R1")
+@pytest.mark.report("T10")
+@pytest.mark.parametrize("status", [405, 406, 415, 501])
+def test_who_was_there_before_is_not_looked_for_at_another_path(status: int) -> None:
+    error = explain(status, b"<h1>gateway</h1>", shook_hands=True)
+    assert "No MCP server" not in error.cause
+    assert "path" not in error.hint
 
 
 @pytest.mark.parametrize(("status", "page", "sentence"), GATEWAY_PAGES)

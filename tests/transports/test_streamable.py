@@ -457,11 +457,18 @@ ANSWER_TO_TEXT = encode({"jsonrpc": "2.0", "id": "1", "result": {"late": True}})
         answer_status(
             200, b'{ "status" : "queued", "code": 202 }\n', content_type="application/json"
         ),
+        answer_status(200, b"Request accepted", content_type="text/plain"),
+        answer_status(
+            200,
+            b'{"jsonrpc":"2.0","id":1,"message":"Message accepted."}',
+            content_type="application/json",
+        ),
         end_stream_without_answer,
     ],
     ids=[
         *("202", "202 with a word", "202 with JSON", "204", "200", "200 with nothing in JSON"),
-        *("200 with a word", "200 with another", "200 with ok", "200 with a state", "empty stream"),
+        *("200 with a word", "200 with another", "200 with ok", "200 with a state"),
+        *("200 with a sentence", "200 with the id", "empty stream"),
     ],
 )
 @pytest.mark.parametrize("first", [False, True], ids=["later", "before the POST is answered"])
@@ -516,13 +523,68 @@ def test_an_answer_is_not_waited_for_where_none_can_come(
         call = asyncio.ensure_future(stage.channel.send(CALL))
         await until(lambda: bool(stage.server.received("tools/call")))
         if end == "cut":
+            stage.server.always("GET", answer_status(405))
             stage.server.cut_streams()
+            await stage.awake()
         elif end == "renewed":
             await stage.channel.renew()
         with pytest.raises(ExchangeError, match="too long" if end == "in time" else words):
             await call
 
     server = scene(play, sessions=True, listen=end != "never there")
+    assert len(server.received("tools/call")) == 1
+
+
+@pytest.mark.report("T3")
+@pytest.mark.promise("R1", "R5")
+@pytest.mark.parametrize("name", ["message", "response"])
+def test_an_answer_that_comes_on_the_next_listening_stream_is_taken(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Gateways cut what is silent for a minute; the server says it on the stream that is open."""
+
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", accept_only)
+        await stage.begin()
+        await asyncio.to_thread(stage.server.wait_for_stream)
+        call = asyncio.ensure_future(stage.channel.send(CALL))
+        await until(lambda: bool(stage.server.received("tools/call")))
+        stage.server.cut_streams()
+        await stage.awake()
+        await asyncio.to_thread(stage.server.wait_for_stream)
+        stage.server.push(ANSWER, name=name)
+        await call
+        assert [one.raw for one in stage.delivered[1:]] == [ANSWER]
+
+    server = scene(play, sessions=True, listen=True)
+    assert len(server.received("tools/call")) == 1
+    assert not caplog.records  # asyncio has nothing to say of what waited
+
+
+@pytest.mark.report("T3", "T6")
+@pytest.mark.promise("R1")
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b'{"jsonrpc":"2.0","id":77,"result":{}}', "answered another request"),
+        (b'data: {"jsonrpc":"2.0","id":77,"result":{}}\n\n', 'it said: "{"jsonrpc":"2.0","id":77'),
+        (b"event: error\ndata: the index is locked\n\n", 'it said: "the index is locked"'),
+        (b"data: half of {\n\n", 'it said: "half of {"'),
+    ],
+)
+def test_who_had_words_of_its_own_is_not_waited_for(answer: bytes, words: str) -> None:
+    """The listening stream is open all the time: it would be waited for to the time-out."""
+
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", answer_status(200, answer))
+        await stage.begin()
+        await asyncio.to_thread(stage.server.wait_for_stream)
+        async with asyncio.timeout(10):
+            with pytest.raises(ExchangeError) as caught:
+                await stage.channel.send(CALL)
+        assert words in caught.value.cause
+
+    server = scene(play, sessions=True, listen=True)
     assert len(server.received("tools/call")) == 1
 
 
@@ -717,6 +779,46 @@ def test_broken_stream_is_resumed_at_the_pace_of_the_server(
     server = scene(play)
     assert [one.headers["last-event-id"] for one in server.received("GET")] == ["p-0"] * 3
     assert len(server.received("tools/call")) == 1
+
+
+LATE = encode({"jsonrpc": "2.0", "id": 1, "result": {"late": True}})
+
+
+@pytest.mark.report("T10")
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize(
+    "body", [b"id: p-2\ndata: " + LATE + b"\n\n", LATE], ids=["events", "an object"]
+)
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/json"])
+def test_a_stream_is_resumed_whatever_its_type_is_called(body: bytes, content_type: str) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", prime_and_cut)
+        stage.server.always("GET", answer_status(200, body, content_type=content_type))
+        call = asyncio.ensure_future(stage.channel.send(CALL))
+        await stage.awake()
+        await call
+        assert [one.raw for one in stage.delivered] == [LATE]
+
+    assert len(scene(play).received("tools/call")) == 1
+
+
+@pytest.mark.report("T10")
+@pytest.mark.promise("R3")
+def test_the_listening_stream_is_one_whatever_its_type_is_called() -> None:
+    news = encode_notification("notifications/tools/list_changed")
+
+    def speak(exchange: Exchange) -> None:
+        exchange.stream(content_type="text/plain")
+        exchange.event(news)
+        exchange.hold()
+
+    async def play(stage: Scene) -> None:
+        stage.server.always("GET", speak)
+        await stage.begin()
+        await until(lambda: len(stage.delivered) == 2)
+        assert stage.delivered[-1].raw == news
+
+    assert len(scene(play, sessions=True, listen=True).received("GET")) == 1
 
 
 @pytest.mark.promise("R5", "L5")
