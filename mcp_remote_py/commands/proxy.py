@@ -1,11 +1,12 @@
-"""Begins the connection of a relay, and then loads what relays: both take about as long.
+"""Begins a relay: takes stdin and stdout, begins the connection, and loads what relays meanwhile.
 
-Must not know argparse, other commands, or print.
+Both take about as long. Must not know argparse, other commands, or print.
 """
 
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -22,13 +23,35 @@ def run_proxy(settings: ProxySettings, environment: Mapping[str, str]) -> int:
     Raises:
         UsageError: something the settings name cannot be used.
     """
+    at_terminal = os.isatty(0)
+    stdin, stdout = take_over_stdio()  # first: a socket could get the number of a closed one
     early = begin_connection(settings)
     gc.disable()  # as `__main__` has it: what is loaded stays
     from mcp_remote_py.commands.relaying import relay_stdio
 
     gc.freeze()
     gc.enable()
-    return relay_stdio(settings, environment, early)
+    return relay_stdio(settings, environment, stdin, stdout, at_terminal=at_terminal, early=early)
+
+
+def take_over_stdio() -> tuple[int, int]:
+    """Moves stdin and stdout out of reach; returns the descriptors to use.
+
+    Whatever prints, or starts a child that reads or prints, meets the null device and stderr
+    instead of the protocol (field note 34). One that is closed is as the null device.
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    taken = [_duplicate(0, null), _duplicate(1, null)]
+    os.dup2(null, 0)
+    os.dup2(_duplicate(2, null), 1)
+    return taken[0], taken[1]
+
+
+def _duplicate(descriptor: int, otherwise: int) -> int:
+    try:
+        return os.dup(descriptor)
+    except OSError:
+        return os.dup(otherwise)
 
 
 def begin_connection(settings: ProxySettings) -> EarlyConnection | None:

@@ -63,49 +63,33 @@ NO_LIMIT = 86400.0
 
 
 def relay_stdio(
-    settings: ProxySettings, environment: Mapping[str, str], early: EarlyConnection | None
+    settings: ProxySettings,
+    environment: Mapping[str, str],
+    stdin: int,
+    stdout: int,
+    *,
+    at_terminal: bool,
+    early: EarlyConnection | None,
 ) -> int:
-    """Relays until the host goes away; returns the exit status.
+    """Relays between these descriptors and the server until the host goes away; the exit status.
 
     `early` is a connection to the server that was begun before.
 
     Raises:
         UsageError: something the settings name cannot be used.
     """
-    is_terminal = os.isatty(0)
-    stdin, stdout = take_over_stdio()
     loop = asyncio.new_event_loop()
     try:
         # Not asyncio.run: its end waits for name look-ups that may take minutes.
         return loop.run_until_complete(
-            _relay(settings, environment, early, stdin, stdout, is_terminal)
+            _relay(settings, environment, early, stdin, stdout, at_terminal)
         )
     except McpRemoteError as error:  # before anything was read
-        if not is_terminal:
+        if not at_terminal:
             from mcp_remote_py.commands.refused_start import answer_waiting_host
 
             answer_waiting_host(stdin, stdout, error.sentence())
         raise
-
-
-def take_over_stdio() -> tuple[int, int]:
-    """Moves stdin and stdout out of reach; returns the descriptors to use.
-
-    Whatever prints, or starts a child that reads or prints, meets the null device and stderr
-    instead of the protocol (field note 34). One that is closed is as the null device.
-    """
-    null = os.open(os.devnull, os.O_RDWR)
-    taken = [_duplicate(0, null), _duplicate(1, null)]
-    os.dup2(null, 0)
-    os.dup2(_duplicate(2, null), 1)
-    return taken[0], taken[1]
-
-
-def _duplicate(descriptor: int, otherwise: int) -> int:
-    try:
-        return os.dup(descriptor)
-    except OSError:
-        return os.dup(otherwise)
 
 
 async def _relay(

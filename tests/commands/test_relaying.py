@@ -200,7 +200,7 @@ def test_whatever_prints_or_reads_does_not_meet_the_protocol(
 ) -> None:
     script = (
         "import os, subprocess, sys\n"
-        "from mcp_remote_py.commands.relaying import take_over_stdio\n"
+        "from mcp_remote_py.commands.proxy import take_over_stdio\n"
         "stdin, stdout = take_over_stdio()\n"
         "print('printed', flush=True)\n"
         "subprocess.run([sys.executable, '-c', 'print(len(open(0).read()))'])\n"
