@@ -334,7 +334,6 @@ def test_denied_by_the_person_in_the_words_of_vendors(error: str) -> None:
         ("invalid_target", "--disable-resource-parameter"),
         ("temporarily_unavailable", "later"),
         ("anything", "login"),
-        ("", "login"),
     ],
 )
 def test_other_errors_of_the_authorization_endpoint(error: str, hint: str) -> None:
@@ -367,6 +366,32 @@ def test_what_is_wrong_with_the_request_is_known_by_its_words(
     with pytest.raises(AuthorizationRefused) as caught:
         check_callback(response, STATE, ISSUER, False)
     assert hint in caught.value.hint
+
+
+@pytest.mark.report("O3")
+def test_an_empty_error_is_none() -> None:
+    assert check_callback(callback(error=""), STATE, ISSUER, False) == CODE
+    assert check_callback(callback(error_reason="none"), STATE, ISSUER, False) == CODE
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"error_description": "No seat left"}, '"No seat left"'),
+        ({"error_code": "1349048", "error_message": "No app"}, '1349048, "No app"'),
+        ({"error_reason": "no_app"}, "no_app"),
+    ],
+)
+def test_an_error_in_other_members_is_told(members: dict[str, str], said: str) -> None:
+    with pytest.raises(AuthorizationRefused) as caught:
+        check_callback(callback(code="", **members), STATE, ISSUER, False)
+    assert caught.value.sentence() == (
+        f"The authorization server refused the sign-in ({said}). "
+        "Sign in again: mcp-remote-py login URL."
+    )
+    denied = callback(code="", error_reason="user_denied", error_code="200")
+    with pytest.raises(SignInDenied):
+        check_callback(denied, STATE, ISSUER, False)
 
 
 @pytest.mark.parametrize("response", [callback(code=""), Callback({"state": STATE.reveal()})])
