@@ -484,6 +484,23 @@ def test_bearer_tokens_are_taken_where_the_proof_was_ignored() -> None:
     assert credential.token_type == "Bearer"
 
 
+@pytest.mark.promise("A3")
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (401, {"www-authenticate": 'DPoP error="use_dpop_nonce"'}, b""),
+        (400, {}, b'{"error": "USE_DPOP_NONCE"}'),
+    ],
+)
+def test_a_nonce_may_be_wanted_in_other_words(
+    status: int, headers: dict[str, str], body: bytes
+) -> None:
+    wants = HttpResponse(status, {**headers, "dpop-nonce": "nonce-1"}, body)
+    script = Script(wants, ok(token_type="DPoP"))
+    assert play(exchange_code(BOUND, CODE, VERIFIER, NOW), script).token_type == "DPoP"
+    assert [proof_in(step).nonce for step in script.steps] == ["", "nonce-1"]
+
+
 @pytest.mark.promise("A3", "L5")
 def test_the_servers_nonce_is_sent_once_and_with_another_proof_of_the_client() -> None:
     proofs = iter(({"client_assertion": "first"}, {"client_assertion": "second"}))
