@@ -367,7 +367,8 @@ def _read_form(body: bytes) -> dict[str, object]:
     except ValueError:
         return {}
     # Any word is form data, and one alone may be a token: it must not become a name.
-    return drop_absent(members) if members.keys() & {"access_token", "error"} else {}
+    is_answer = members.keys() & {"access_token", "error", "device_code"}
+    return drop_absent(members) if is_answer else {}
 
 
 def read_lifetime(value: object) -> float | None:
