@@ -48,6 +48,7 @@ from mcp_remote_py.oauth.tokens import (
     TokenError,
     name_request_error,
     read_entra_code,
+    read_oauth_error,
     shorten_without,
 )
 from mcp_remote_py.patterns import lazy_pattern
@@ -352,7 +353,8 @@ def revoke(credential: Credential) -> Conversation[None]:
             yield Report(f"The {kind.replace('_', ' ')} could not be revoked: {error.sentence()}")
             continue
         credential = credential._replace(client=client)
-        if response.status != 200:
+        # RFC 7009 §2.2 has 200; any good status says it, and some say an error by a good one.
+        if not 200 <= response.status < 300 or read_oauth_error(response)[0]:
             yield Report(
                 f"The {kind.replace('_', ' ')} was not revoked: "
                 f"{describe_briefly(endpoint, response)}. It ends when it expires."

@@ -897,6 +897,22 @@ def test_failed_revocation_is_only_reported() -> None:
     ]
 
 
+@pytest.mark.parametrize("body", [b"", b"OK", b"{}", b"<p>Done</p>", b'{"ok": true}'])
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_a_good_status_is_a_revocation_whatever_it_says(status: int, body: bytes) -> None:
+    done = HttpResponse(status, {}, body)
+    script = Script(done, done)
+    play(revoke(OLD), script)
+    assert not [step for step in script.steps if isinstance(step, Report)]
+
+
+def test_a_good_status_with_an_error_is_not() -> None:
+    failed = HttpResponse(200, {}, b'{"ok": false, "error": "not_authed"}')
+    script = Script(failed, None, failed, None)
+    play(revoke(OLD), script)
+    assert len([step for step in script.steps if isinstance(step, Report)]) == 2
+
+
 # Credentials ---------------------------------------------------------------------------------
 
 
