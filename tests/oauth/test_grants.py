@@ -568,6 +568,20 @@ def test_code_is_sent_once_and_never_shown(response: HttpResponse) -> None:
     assert "https://tokens.example.net/oauth/token?key=****" in str(caught.value)
 
 
+@pytest.mark.promise("P2")
+@pytest.mark.parametrize("code", ["invalid_client", "unauthorized_client"])
+def test_a_document_that_is_refused_is_named_with_what_to_check(code: str) -> None:
+    client = Client("https://me.example/client.json", "document")
+    script = Script(HttpResponse(400, {}, json.dumps({"error": code}).encode()))
+    with pytest.raises(GrantRefused) as caught:
+        play(exchange_code(NEW._replace(client=client), CODE, VERIFIER, NOW), script)
+    assert caught.value.hint == (
+        "Check that whoever runs that server can read the document of --client-metadata-url, that "
+        "its client_id is https://me.example/client.json to the letter, and that its redirect_uris "
+        f"list {NEW.redirect_uri}."
+    )
+
+
 def test_lost_answer_passes_through() -> None:
     with pytest.raises(Interrupted):
         play(exchange_code(NEW, CODE, VERIFIER, NOW), Script(Interrupted("lost")))
