@@ -11,7 +11,12 @@ from collections.abc import AsyncGenerator
 from mcp_remote_py.checking.discovery import discover_documents
 from mcp_remote_py.checking.host_view import consult_judge, view_as_host
 from mcp_remote_py.checking.probe import examine_challenge, probe_server
-from mcp_remote_py.checking.sign_in import examine_token, inspect_sign_in, sign_in_now
+from mcp_remote_py.checking.sign_in import (
+    examine_token,
+    inspect_sign_in,
+    look_for_offer,
+    sign_in_now,
+)
 from mcp_remote_py.checking.talk import NO_TIME_LEFT, ServerTalk
 from mcp_remote_py.diagnosis.answers import describe_transport
 from mcp_remote_py.diagnosis.judgements import skip_host_view
@@ -30,6 +35,7 @@ async def check_server(talk: ServerTalk, *, signs_in: bool = False) -> AsyncGene
     yield examine_challenge(talk)
     stored = await inspect_sign_in(talk)
     if signs_in:
+        await look_for_offer(talk)
         for step in await discover_documents(talk):
             yield step
         yield stored

@@ -26,6 +26,7 @@ from mcp_remote_py.diagnosis.sign_ins import (
 )
 from mcp_remote_py.diagnosis.steps import CheckStep
 from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.oauth.challenge import parse_challenge
 
 
 async def inspect_sign_in(talk: ServerTalk) -> CheckStep:
@@ -72,6 +73,16 @@ def _find_profiles(talk: ServerTalk) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.profile for one in at_server if one.profile not in ("", own)))
 
 
+async def look_for_offer(talk: ServerTalk) -> None:
+    """Looks for what an open server publishes of a sign-in, as `login` does: calls may want it.
+
+    Fills `talk.challenge`.
+    """
+    if talk.challenge is None and talk.failure is None and talk.signs_in:
+        talk.offer = await talk.get_agent().find_offer()
+        talk.challenge = None if talk.offer is None else parse_challenge(talk.offer)
+
+
 async def sign_in_now(talk: ServerTalk) -> CheckStep:
     """Signs in as `login` does, because the person has asked for it."""
     from mcp_remote_py.signin.build import build_agent
@@ -79,7 +90,7 @@ async def sign_in_now(talk: ServerTalk) -> CheckStep:
     if talk.challenge is None or not talk.signs_in:
         return describe_signed_in(None, None, "Nothing asks for a sign-in.", talk.now())
     agent = build_agent(talk.asking.login, talk.environment, talk.report)
-    challenge = "" if talk.answered is None else talk.answered.challenge
+    challenge = talk.offer or ("" if talk.answered is None else talk.answered.challenge)
     try:
         credential = await agent.sign_in(challenge)
     except McpRemoteError as error:

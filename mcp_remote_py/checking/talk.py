@@ -63,6 +63,7 @@ class ServerTalk:
     Attributes:
         answered: the answer to our own `initialize`, None before.
         challenge: what it asks for, None where it does not ask for a credential.
+        offer: the challenge of one that does not ask, and publishes a sign-in; None without one.
         transport: the one found, "" before.
         failure: why the server cannot be spoken with at all, None where it can.
         clock_ahead: seconds that this machine's clock is ahead of the server's, 0 if not known.
@@ -100,6 +101,7 @@ class ServerTalk:
         self.address = mask_url(str(settings.server))
         self.answered: Answered | None = None
         self.challenge: Challenge | None = None
+        self.offer: str | None = None
         self.transport = ""
         self.failure: McpRemoteError | None = None
         self.clock_ahead = 0.0

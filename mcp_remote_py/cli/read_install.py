@@ -25,6 +25,9 @@ from mcp_remote_py.settings.words import UnsetVariable, write_option
 
 _OF_RELAY = {option.name: option.value for option in ALL_OPTIONS if PROXY in option.commands}
 
+_SCOPES_OF_ENTRIES = frozenset({"user", "project", "local", "global"})
+"""Values of the same option of `claude mcp add` and its like: there it is where an entry goes."""
+
 _PLACES = frozenset({"MCP_REMOTE_CONFIG_DIR"})
 """Variables that say where something of ours is: a host has to start us with the same."""
 
@@ -43,6 +46,11 @@ def read_install(given: Given) -> InstallSettings:
 
 def _read_install(given: Given) -> InstallSettings:
     choice = _read_choice(given)
+    if (scope := given.get("--scope")) in _SCOPES_OF_ENTRIES:
+        given.warnings.append(
+            f'--scope {scope} asks the server for a scope of OAuth named "{scope}"; it does not '
+            "choose the configuration. Leave it out, and choose with --client or --config."
+        )
     prints = given.has("--print")
     if prints and len(choice.clients) > 1:
         raise UsageError("--print shows one entry.", hint="Give --client once.")

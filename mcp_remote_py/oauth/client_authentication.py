@@ -20,8 +20,6 @@ from mcp_remote_py.errors import SignInFailed
 from mcp_remote_py.oauth.document import Posting, is_outage
 from mcp_remote_py.oauth.grant_words import (
     INVALID_GRANT,
-    read_error_code,
-    read_error_words,
     read_verdict,
     translate_code,
 )
@@ -34,7 +32,7 @@ from mcp_remote_py.oauth.steps import (
     Proof,
     Report,
 )
-from mcp_remote_py.oauth.tokens import parse_members, shorten_without
+from mcp_remote_py.oauth.tokens import read_oauth_error, shorten_without
 from mcp_remote_py.redact import Secret, mask_url, remember
 
 _BASIC, _POST = "client_secret_basic", "client_secret_post"
@@ -186,8 +184,7 @@ def refuses_client(response: HttpResponse) -> bool:
     """Whether this answer is about who asks, and not about what is asked for."""
     if is_outage(response.status):
         return False
-    members = parse_members(response.body)
-    code, description = read_error_code(members), read_error_words(members)
+    code, description = read_oauth_error(response)
     error = translate_code(code)
     if read_verdict(code, description, response.status) == INVALID_GRANT:
         return False  # it knows us: what it refuses is ours
@@ -204,7 +201,7 @@ def _knows_client(response: HttpResponse) -> bool:
     if 200 <= response.status < 300 or is_outage(response.status):
         return not refuses_client(response)
     # What is refused without a word that is about the grant may be refused for its form.
-    error = translate_code(read_error_code(parse_members(response.body)))
+    error = translate_code(read_oauth_error(response)[0])
     return error not in ("", "invalid_request") and not refuses_client(response)
 
 
@@ -249,7 +246,7 @@ def authenticate(
                     f"{name_authentication(other)} from now on."
                 )
             return Authenticated(answer, other)
-        if not refuses_client(answer) and not read_error_code(parse_members(answer.body)):
+        if not refuses_client(answer) and not read_oauth_error(answer)[0]:
             doubtful = doubtful or Authenticated(answer, client)
         refused.append(name_authentication(other))
     return doubtful or Authenticated(response, client, tuple(refused))

@@ -28,6 +28,7 @@ from mcp_remote_py.oauth.steps import (
     Wait,
 )
 from mcp_remote_py.oauth.token_exchange import TokenExchange
+from mcp_remote_py.oauth.token_places import find_tokens
 from mcp_remote_py.oauth.tokens import (
     GrantRefused,
     TokenError,
@@ -48,7 +49,11 @@ MAX_INTERVAL = 60.0
 DEFAULT_LIFETIME = 600.0
 """Seconds a code is taken to be good for where the server does not say, as it must (§3.2)."""
 
-_USER_CODE = lazy_pattern(r"[!-~]{1,64}")
+_USER_CODE = lazy_pattern(r"[!-~](?:[ -~]{0,62}[!-~])?")
+"""Also in groups with blanks between them."""
+
+_EXPIRED = frozenset({"expired_token", "code_expired"})
+"""Of §3.5, and of Entra's first version."""
 
 
 class DeviceCode(NamedTuple):
@@ -95,7 +100,7 @@ def ask_by_code(
         except (NotSent, Interrupted):
             wait = interval = min(2 * interval, MAX_INTERVAL)
         except TokenError as error:
-            if error.error == "expired_token":
+            if error.error in _EXPIRED:
                 raise _expired(endpoint, credential) from error
             interval = _next_interval(error, interval)
             wait = max(interval, error.retry_after or 0.0)
@@ -157,9 +162,13 @@ def _request_code(endpoint: str, credential: Credential) -> Conversation[tuple[D
 
 
 def _read_code(members: dict[str, object], response: HttpResponse, where: str) -> DeviceCode:
+    members = find_tokens(members, "device_code")
     device_code, user_code = members.get("device_code"), members.get("user_code")
-    # Google's spelling, from the drafts
-    uri = members.get("verification_uri") or members.get("verification_url")
+    if isinstance(user_code, int) and not isinstance(user_code, bool):
+        user_code = str(user_code)
+    # The second is Google's, from the drafts; the third needs no code, and does no harm with it.
+    names = ("verification_uri", "verification_url", "verification_uri_complete")
+    uri = next((members[name] for name in names if name in members), None)
     if (
         not isinstance(device_code, str)
         or not device_code

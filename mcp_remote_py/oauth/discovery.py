@@ -50,7 +50,7 @@ from mcp_remote_py.oauth.ownership import (
 )
 from mcp_remote_py.oauth.scopes import find_unknown
 from mcp_remote_py.oauth.steps import Conversation, Report
-from mcp_remote_py.oauth.well_known import origin_urls, resource_urls, server_urls
+from mcp_remote_py.oauth.well_known import issuer_of, origin_urls, resource_urls, server_urls
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.url import ServerUrl, parse_url
@@ -272,7 +272,10 @@ class _Discovery:
         problems: list[Problem] = []
         named = named_by(self._settings)
         issuers = tuple(
-            sorted(issuers, key=lambda one: not is_wanted(one, self._belongings, named))
+            sorted(
+                map(issuer_of, issuers),
+                key=lambda one: not is_wanted(one, self._belongings, named),
+            )
         )
         for issuer in issuers[:MAX_AUTHORIZATION_SERVERS]:
             found = yield from self._find_server_metadata(issuer, "authorization server")

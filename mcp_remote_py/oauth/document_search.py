@@ -105,8 +105,8 @@ class DocumentSearch:
     ) -> Conversation[Finding[T]]:
         """What `judge` makes of the first document that it accepts; it raises where it does not.
 
-        Where nobody said that there is anything, a document without one of `marks` is something
-        else: some servers answer by JSON and a good status at any address.
+        A document without one of `marks` is something else: some servers answer by JSON and a good
+        status at any address.
 
         At an origin that cannot be connected to nothing more is asked, and nothing a third time at
         one that was silent twice.
@@ -188,7 +188,7 @@ class _Seen(Generic[T]):
         elif (
             not 200 <= response.status < 300
             or document is None
-            or (url.is_guessed and self._marks and self._marks.isdisjoint(document))
+            or (self._marks and self._marks.isdisjoint(document))
         ):
             self.evidence = self.evidence or describe(url.url, response)
         else:

@@ -185,12 +185,25 @@ def explain_doubt(error: McpRemoteError | None) -> tuple[str, str]:
 
 
 def explain_budget(
-    budget: SignInBudget, settings: SignInSettings, now: float, last_error: str, last_hint: str
+    budget: SignInBudget,
+    settings: SignInSettings,
+    now: float,
+    last_error: str,
+    last_hint: str,
+    wanted: str = "",
+    granted: str = "",
 ) -> SignInFailed:
-    """No tab may open now; `last_error` and `last_hint` are of the sign-in that failed last."""
+    """No tab may open now; `last_error` and `last_hint` are of the sign-in that failed last.
+
+    Where none did, the server may want scopes beside those that were `granted`.
+    """
     wait = describe_wait(wait_for_tab(budget, now, step_up=False))
     hint = f"No other sign-in starts by itself for {wait}."
-    if LOGIN_COMMAND not in last_hint:
+    if wanted and not last_error:
+        last_error = f'The server wants the scope "{shorten(wanted)}", which the sign-in lacks.'
+        every = " ".join(dict.fromkeys(f"{granted} {wanted}".split()))
+        hint += _name_command(settings, f"Add --scope {shlex.quote(shorten(every))} to")
+    elif LOGIN_COMMAND not in last_hint:
         hint += _name_command(settings, "To sign in now")
     return SignInFailed(
         last_error or "A recent sign-in came to nothing.", hint=f"{hint} {last_hint}".rstrip()

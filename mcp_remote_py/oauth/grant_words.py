@@ -195,7 +195,8 @@ def read_plain_text(body: bytes, status: int) -> tuple[str, str]:
     text = body[:MAX_WORDS].decode("utf-8", "replace").strip().strip('"')
     if status not in _OWN or text.startswith("<"):
         return "", ""
-    return (text, "") if text.lower() in _KNOWN_CODES else ("", text)
+    is_code = text.lower() in _KNOWN_CODES | _OTHER_CODES_OF_OAUTH
+    return (text, "") if is_code else ("", text)
 
 
 def translate_code(code: str) -> str:

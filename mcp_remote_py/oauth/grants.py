@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from functools import partial
 from typing import Final, cast
 from urllib.parse import unquote_plus
@@ -48,6 +48,7 @@ from mcp_remote_py.oauth.tokens import (
     TokenError,
     name_request_error,
     read_entra_code,
+    read_oauth_error,
     shorten_without,
 )
 from mcp_remote_py.patterns import lazy_pattern
@@ -164,9 +165,11 @@ def check_callback(
     iss = answer.get("iss")
     if issuer is not None:
         _check_iss(iss, issuer, iss_required, trusted_issuers)
-    if "error" in answer:
-        raise _explain_error(answer["error"], answer.get("error_description", ""))
     code = answer.get("code")
+    words = _read_first(answer, _ERROR_WORDS)
+    error = answer.get("error") or ("" if code else _read_first(answer, _OTHER_ERRORS))
+    if error or (words and not code):
+        raise _explain_error(error, words)
     if not code:
         raise SignInFailed(
             "The browser came back without a code.", hint=f"Try again: {LOGIN_COMMAND}."
@@ -188,8 +191,18 @@ def _check_iss(
         raise explain_iss(iss, issuer)
 
 
+_OTHER_ERRORS = ("error_reason", "error_code")
+_ERROR_WORDS = ("error_description", "error_message")
+"""Of RFC 6749 §4.1.2.1, and of Meta and what imitates it."""
+
+
+def _read_first(answer: Mapping[str, str], names: Iterable[str]) -> str:
+    return next((answer[name] for name in names if answer.get(name)), "")
+
+
 def _explain_error(error: str, description: str) -> SignInFailed:
-    said = shorten_without(error) + (f', "{shorten_without(description)}"' if description else "")
+    words = f'"{shorten_without(description)}"' if description else ""
+    said = ", ".join(filter(None, (shorten_without(error), words)))
     if is_denial(error):
         return explain_denial(said)
     meant = name_request_error(error, description) or error
@@ -340,7 +353,8 @@ def revoke(credential: Credential) -> Conversation[None]:
             yield Report(f"The {kind.replace('_', ' ')} could not be revoked: {error.sentence()}")
             continue
         credential = credential._replace(client=client)
-        if response.status != 200:
+        # RFC 7009 §2.2 has 200; any good status says it, and some say an error by a good one.
+        if not 200 <= response.status < 300 or read_oauth_error(response)[0]:
             yield Report(
                 f"The {kind.replace('_', ' ')} was not revoked: "
                 f"{describe_briefly(endpoint, response)}. It ends when it expires."

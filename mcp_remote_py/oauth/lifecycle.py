@@ -304,7 +304,7 @@ class CredentialLifecycle:
             case _:
                 if action is Action.GIVE_UP_TOKEN:
                     yield from self._note_rejection()
-                raise self._give_up(action, challenge, shared)
+                raise self._give_up(action, challenge, wanted, shared)
 
     def _note_rejection(self) -> Conversation[None]:
         """Tells all processes that the server does not take such tokens, once for each."""
@@ -313,7 +313,9 @@ class CredentialLifecycle:
             change = partial(note_rejected, obtained_at=credential.obtained_at)
             self._held.budget = yield from ask(UpdateBudget(change))
 
-    def _give_up(self, action: Action, challenge: Challenge, shared: SharedState) -> McpRemoteError:
+    def _give_up(
+        self, action: Action, challenge: Challenge, wanted: str, shared: SharedState
+    ) -> McpRemoteError:
         held, now = self._held, self._now()
         token, credential = held.token, held.credential
         match action:
@@ -326,7 +328,8 @@ class CredentialLifecycle:
                 return explain_scope(challenge.scope or "")
             case Action.GIVE_UP_BUDGET:
                 error, hint = shared.last_error, shared.last_hint
-                return explain_budget(held.budget, self._settings, now, error, hint)
+                about = (wanted, "" if credential is None else credential.scope)
+                return explain_budget(held.budget, self._settings, now, error, hint, *about)
             case _:
                 return self._renewal.explain()
 

@@ -117,26 +117,29 @@ def judge_resource(
 
     RFC 9728 §3.3: metadata of another resource must not be used. As in MCP's own SDKs a resource
     may also stand for all below it: `https://example.com` covers `https://example.com/mcp`, and
-    not the other way round.
+    not the other way round. Metadata that do not say it are for the server that led to them: it
+    could as well have named itself, and a token is asked for it and for nobody else.
 
     Raises:
         SignInFailed: it is another's, or cannot be used.
     """
-    resource = document.get("resource")
+    document = _trim(document)
+    resource = _unwrap(document.get("resource", str(server)))
     if not isinstance(resource, str) or not resource:
         raise SignInFailed(
             "The server's resource metadata does not say which resource it is for.",
             hint="Tell whoever runs the server.",
         )
     if settings.resource is None and not _covers(resource, server):
+        shown = quote(mask_url(resource)) + (" with a fragment" if "#" in resource else "")
         raise SignInFailed(
-            f"The server's resource metadata is for {quote(mask_url(resource))}, which is not "
+            f"The server's resource metadata is for {shown}, which is not "
             f"{quote(mask_url(str(server)))}: a token could be for someone else.",
             hint="Check the URL. If it is right and you trust the server, name the resource with "
             "--resource.",
         )
     members = _Members(document)
-    servers = members.read_words("authorization_servers")
+    servers = members.read_issuers("authorization_servers")
     if servers is None and members.flaws:  # needed: without it another server would be asked
         raise SignInFailed(
             members.flaws["authorization_servers"], hint="Tell whoever runs the server."
@@ -180,6 +183,7 @@ def judge_server(
         ForeignDocument: it is another issuer's.
         SignInFailed: it cannot be used.
     """
+    document = _trim(document)
     issuer = _judge_issuer(document.get("issuer"), expected, settings)
     members = _Members(document)
     grants = members.read_words("grant_types_supported")
@@ -301,6 +305,28 @@ def check_endpoint(url: str, what: str) -> ServerUrl:
     )
 
 
+def _trim(document: dict[str, object]) -> dict[str, object]:
+    """The document, without blanks around its texts: settings have them, and no value here does."""
+
+    def trim(value: object) -> object:
+        return value.strip() if isinstance(value, str) else value
+
+    return {
+        name: [trim(item) for item in cast("list[object]", value)]
+        if isinstance(value, list)
+        else trim(value)
+        for name, value in document.items()
+    }
+
+
+def _unwrap(value: object) -> object:
+    """The one item of a list that has one; anything else as it is."""
+    if not isinstance(value, list):
+        return value
+    items = cast("list[object]", value)
+    return items[0] if len(items) == 1 else items
+
+
 class _Members:
     """The members of a document; `flaws` has those that were read and cannot be used."""
 
@@ -348,7 +374,22 @@ class _Members:
         self.flaws[name] = f"The {name} in the metadata is not a list of texts."
         return texts or None
 
+    def read_issuers(self, name: str) -> tuple[str, ...] | None:
+        """The same for a list of issuers: some write each as an object with its name in it."""
+        value = self._document.get(name)
+        if isinstance(value, dict | list):
+            items = cast("list[object]", value if isinstance(value, list) else [value])
+            self._document = {**self._document, name: [_name_issuer(item) for item in items]}
+        return self.read_words(name)
+
     def is_true(self, name: str) -> bool:
         """Whether it is there, and true, which some write as a text; most of these protect."""
         value = self._document.get(name)
         return value is True or (isinstance(value, str) and value.strip().lower() == "true")
+
+
+def _name_issuer(item: object) -> object:
+    if not isinstance(item, dict):
+        return item
+    members = cast("dict[str, object]", item)
+    return members.get("issuer") or members.get("url")

@@ -35,7 +35,7 @@ def parse_pasted_redirect(text: str) -> Callback:
     except ValueError:
         pairs = []
     parameters = dict(pairs)
-    if len(parameters) != len(pairs) or "state" not in parameters:
+    if len(parameters) != len(set(pairs)) or "state" not in parameters:
         raise McpRemoteError(
             "That is not the end of a sign-in: it does not contain a state.", hint=HINT
         )

@@ -123,8 +123,10 @@ def obtain_client(
         return stored
     if not server.registration_endpoint:
         server.check("registration_endpoint")
+        unread = ", and does not say that it reads the document of --client-metadata-url"
         raise SignInFailed(
-            f"The authorization server {server.issuer} does not let clients register themselves.",
+            f"The authorization server {server.issuer} does not let clients register themselves"
+            f"{unread if settings.client_metadata_url else ''}.",
             hint=f"{_BY_HAND} {_document_hint(server)}".rstrip(),
         )
     yield Report(f"Registering at {shorten(server.issuer)}.")

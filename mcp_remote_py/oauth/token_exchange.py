@@ -48,6 +48,9 @@ _NOT_YET = frozenset({425, 429, 503})
 """Statuses that, with `Retry-After`, refuse what was not looked at yet (RFC 6585 §4, and as for
 messages, `retry.RULES`): a code that a person has consented to is not given up for a moment."""
 
+_OF_THE_CLIENT = frozenset({"invalid_client", "unauthorized_client"})
+"""Errors of RFC 6749 §5.2 that are about who asks."""
+
 _JWTS = frozenset({"assertion", "client_assertion", "subject_token"})
 """Parameters that are JWTs (RFC 7523 §2, RFC 8693 §2.1): a server compares their times."""
 
@@ -86,6 +89,7 @@ class TokenExchange:
         self._client = credential.client
         self._endpoint = credential.token_endpoint
         self._resource = credential.resource
+        self._redirect_uri = credential.redirect_uri
         self._prove_client = prove_client
         self._where = f"{who} {mask_url(self._endpoint)}"
         self._proof = None if credential.dpop_key is None else Proof(credential.dpop_key)
@@ -134,8 +138,10 @@ class TokenExchange:
                 timed=not _JWTS.isdisjoint(sent),
             )
         except TokenError as error:
-            told = error.with_evidence(answered.evidence)
-            raise told.changed({"client": answered.client}) from None
+            changes: dict[str, object] = {"client": answered.client}
+            if answered.client.origin == "document" and error.error in _OF_THE_CLIENT:
+                changes["hint"] = _hint_at_document(answered.client, self._redirect_uri)
+            raise error.with_evidence(answered.evidence).changed(changes) from None
         return answer._replace(client=answered.client)
 
     def _send(self, send: Sender, now: float, client: Client) -> Conversation[HttpResponse]:
@@ -150,6 +156,15 @@ class TokenExchange:
             self._proof = self._proof._replace(nonce=nonce)
             response = yield from send(client)
         return response
+
+
+def _hint_at_document(client: Client, redirect_uri: str) -> str:
+    """The next step where a client that is described by a document is refused."""
+    back = f", and that its redirect_uris list {redirect_uri}" if redirect_uri else ""
+    return (
+        "Check that whoever runs that server can read the document of --client-metadata-url, that "
+        f"its client_id is {mask_url(client.client_id)} to the letter{back}."
+    )
 
 
 def _write_form(grant_type: str, parameters: Parameters) -> str:

@@ -46,13 +46,16 @@ Where it is nowhere, the same is looked for with names whose words are joined (`
 """
 
 
-def find_tokens(members: dict[str, object]) -> dict[str, object]:
-    """The members beside the access token, wherever it is; those at the top where it is nowhere."""
+def find_tokens(members: dict[str, object], wanted: str = "access_token") -> dict[str, object]:
+    """The members beside the one that is `wanted`, wherever it is; those at the top without it.
+
+    Whoever wraps its tokens so wraps the code of a device as well.
+    """
     for spell in (str, plain_code):
         top = _spell_names(members, spell)
         for place in TOKEN_PLACES:
             found = _open_place(top, place.names, spell)
-            if isinstance(found.get("access_token"), str):
+            if isinstance(found.get(wanted), str):
                 return found
     return members
 

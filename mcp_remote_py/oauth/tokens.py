@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, cast
 
 from mcp_remote_py.errors import LOGIN_COMMAND, MAX_EVIDENCE_LENGTH, SignInFailed, shorten
 from mcp_remote_py.http_date import read_http_date
+from mcp_remote_py.oauth.challenge import parse_challenge
 from mcp_remote_py.oauth.document import (
     decode_document,
     drop_absent,
@@ -22,6 +23,7 @@ from mcp_remote_py.oauth.document import (
 from mcp_remote_py.oauth.grant_words import (
     MAX_WORDS,
     may_be_verdict,
+    plain_code,
     read_error_code,
     read_error_words,
     read_plain_text,
@@ -183,7 +185,8 @@ def parse_token_answer(
         TokenError: the answer does not contain a token, for another reason.
     """
     members = parse_members(response.body)
-    succeeded = 200 <= response.status < 300 and members.get("ok") is not False
+    is_said = False not in (members.get("ok"), members.get("success"))
+    succeeded = 200 <= response.status < 300 and is_said
     if not succeeded or members.get("error"):
         times = {INVALID_PROOF, *(_TIMED_ERRORS if timed else ())}
         raise parse_refusal(response, where=where, secrets=secrets, now=now, timed_errors=times)
@@ -250,10 +253,7 @@ def parse_refusal(
     secrets = tuple(secrets)
     members = parse_members(response.body)
     status = response.status
-    named, description = read_error_code(members), read_error_words(members)
-    words = description
-    if not members:
-        named, words = read_plain_text(response.body, status)
+    named, description = read_oauth_error(response)
     if not named:
         said = _describe_redirect(response) or _describe_body(
             response.body, members, description, secrets
@@ -262,7 +262,7 @@ def parse_refusal(
         said = shorten_without(named, secrets)
         if description and description != named:
             said += f', "{shorten_without(description, secrets)}"'
-    verdict = read_verdict(named, words, status)
+    verdict = read_verdict(named, description, status)
     definite, error = bool(verdict), verdict or translate_code(named)
     hint = _HINTS.get(error) if definite or error not in _DEFINITE_ERRORS else None
     if not definite:
@@ -286,9 +286,17 @@ def parse_refusal(
         retry_after=wait,
         skew=skew,
         is_doubtful=not definite
-        and may_be_verdict(named, words, status, has_members=bool(members)),
+        and may_be_verdict(named, description, status, has_members=bool(members)),
         is_foreign=not members,
     )
+
+
+def read_oauth_error(response: HttpResponse) -> tuple[str, str]:
+    """Code and words of a refusal, each "" without one; it may be a text and nothing else."""
+    members = parse_members(response.body)
+    if not members:
+        return read_plain_text(response.body, response.status)
+    return read_error_code(members), read_error_words(members)
 
 
 def name_request_error(error: str, description: str) -> str:
@@ -324,9 +332,10 @@ def _describe_skew(skew: int) -> str:
 
 def read_nonce(response: HttpResponse) -> str:
     """The nonce the refused request must be sent with again (RFC 9449 §8), "" without one."""
-    if response.status not in (400, 401) or parse_members(response.body).get("error") != USE_NONCE:
-        return ""
-    return response.headers.get("dpop-nonce", "")
+    challenge = parse_challenge(response.headers.get("www-authenticate", ""))
+    said = (plain_code(read_oauth_error(response)[0]), challenge.dpop_error)  # §7.1 is a resource's
+    is_wanted = response.status in (400, 401) and USE_NONCE in said
+    return response.headers.get("dpop-nonce", "") if is_wanted else ""
 
 
 def shorten_without(text: str, secrets: Iterable[Secret] = ()) -> str:
@@ -337,6 +346,8 @@ def shorten_without(text: str, secrets: Iterable[Secret] = ()) -> str:
 def parse_members(body: bytes) -> dict[str, object]:
     """The members of a JSON object or of form data; none where it is neither."""
     document = decode_document(body)
+    if document is None:  # the name of a person, in another encoding, spoils nothing else
+        document = decode_document(body.decode("utf-8", "replace").encode())
     return _read_form(body) if document is None else document
 
 
@@ -356,7 +367,8 @@ def _read_form(body: bytes) -> dict[str, object]:
     except ValueError:
         return {}
     # Any word is form data, and one alone may be a token: it must not become a name.
-    return drop_absent(members) if members.keys() & {"access_token", "error"} else {}
+    is_answer = members.keys() & {"access_token", "error", "device_code"}
+    return drop_absent(members) if is_answer else {}
 
 
 def read_lifetime(value: object) -> float | None:

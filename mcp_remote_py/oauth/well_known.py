@@ -113,6 +113,18 @@ def origin_urls(server: ServerUrl) -> tuple[DocumentUrl, ...]:
     return _fill(ORIGIN_PLACES, server.origin, "")
 
 
+def issuer_of(url: str) -> str:
+    """The issuer that `url` names; some name it by the address of its metadata.
+
+    Whose document lies there is judged as at any other place.
+    """
+    for mark in (_SERVER, _OPENID):
+        before, found, behind = url.partition(mark.removeprefix("{origin}"))
+        if found:
+            return before + behind
+    return url
+
+
 def _fill(
     places: tuple[WellKnownPlace, ...],
     origin: str,

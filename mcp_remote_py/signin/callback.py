@@ -311,7 +311,7 @@ class CallbackListener:
             # A name of someone else's that leads here: DNS rebinding.
             return _refuse(421)
         path, _, query = request.target.decode("latin-1").partition("?")
-        if path != self._path:
+        if path not in (self._path, f"{self._path}/"):  # as frameworks write what was registered
             return _refuse(404)
         if request.method == b"HEAD" or _is_prefetch(headers):
             # Looked at by a program before the person: the code is not to be spent on that.
@@ -334,8 +334,9 @@ class CallbackListener:
             pairs = []
         parameters = dict(pairs)
         state = parameters.get("state", "")
-        # Repeated names are not an authorization response (RFC 6749 §4.1.2, §3.1).
-        is_ours = flow is not None and len(parameters) == len(pairs) and _equal(flow.state, state)
+        # A name with two values is not an authorization response (RFC 6749 §4.1.2, §3.1).
+        is_one = len(parameters) == len(set(pairs))
+        is_ours = flow is not None and is_one and _equal(flow.state, state)
         if flow is None or not is_ours:
             self._strangers.note_without_state()
             logger.debug("A request to the callback path without the expected state was refused")

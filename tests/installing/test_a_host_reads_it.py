@@ -180,6 +180,28 @@ def test_login_signs_in_where_only_calls_want_it(stage: Stage) -> None:
     assert len(stage.browser.opened) == 1, "who is signed in is not asked again"
 
 
+@pytest.mark.promise("A1", "P2")
+def test_a_check_signs_in_where_only_calls_want_it(stage: Stage) -> None:
+    """It said that nothing asks for a sign-in, where `install --login` and `login` sign in."""
+    stage.server.policy.public_methods = frozenset(
+        {"initialize", "notifications/initialized", "tools/list"}
+    )
+    desk = Desk(stage.home, {"BROWSER": str(stage.browser.command)})
+    words = ("check", stage.server.url, "--token-store", "file")
+    done = desk.run(*words)
+    assert (done.status, stage.browser.opened) == (0, []), done.text
+    done = desk.run(*words, "--login")
+    assert done.status == 0, done.text
+    assert "Sign-in now: Signed in" in done.said
+    assert "The server accepts it." in done.said
+    assert "It works." in done.said
+    assert len(stage.browser.opened) == 1
+    with WildServer() as server:
+        done = desk.run("check", server.url, "--login")
+    assert "Sign-in now: Nothing asks for a sign-in." in done.said
+    assert len(stage.browser.opened) == 1
+
+
 @pytest.mark.promise("P2")
 def test_login_at_a_server_that_is_open_says_so_and_is_not_a_fault(desk: Desk) -> None:
     (desk.home / ".cursor").mkdir()

@@ -911,3 +911,17 @@ def test_entry_of_a_project_is_taken_over_where_it_wants_no_more_than_its_server
     else:
         assert done.status == 0, done.text
     assert file.read_text() == text
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.parametrize("scope", ["user", "project", "local", "global"])
+def test_the_scope_of_an_entry_is_not_one_of_oauth(desk: Desk, scope: str) -> None:
+    """As `claude mcp add --scope user` has it."""
+    words = ("install", "math", "https://mcp.example/mcp", "--client", "cursor", "--dry-run")
+    said = (
+        f'--scope {scope} asks the server for a scope of OAuth named "{scope}"; it does not choose '
+        "the configuration. Leave it out, and choose with --client or --config."
+    )
+    assert desk.run(*words, "--scope", scope).text.count(said) == 1
+    for other in (f"{scope}s", f"{scope} read", scope.upper()):
+        assert "a scope of OAuth" not in desk.run(*words, "--scope", other).text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
@@ -32,10 +32,11 @@ PENDING = Credential(
     resource="https://mcp.example.com/mcp",
     scope="read write",
 )
+URI = "https://as.example.com/device"
 CODE: dict[str, object] = {
     "device_code": "canary-device",
     "user_code": "WDJB-MJHT",
-    "verification_uri": "https://as.example.com/device",
+    "verification_uri": URI,
     "expires_in": 1800,
     "interval": 5,
 }
@@ -115,6 +116,26 @@ def test_code_is_told_and_polled_for() -> None:
 
 @pytest.mark.promise("A3")
 @pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ({"data": CODE}, "WDJB-MJHT"),
+        ({"deviceCode": "canary-device", "userCode": "A B", "verificationUri": URI}, "A B"),
+        (HttpResponse(200, {}, urlencode(CODE).encode()), "WDJB-MJHT"),
+        ({**CODE, "user_code": 12345678}, "12345678"),
+        ({**CODE, "verification_uri": "", "verification_uri_complete": URI}, "WDJB-MJHT"),
+        ({**CODE, "verification_uri": None, "verification_url": URI}, "WDJB-MJHT"),
+    ],
+)
+def test_a_code_is_read_in_other_forms(code: object, told: str) -> None:
+    server = Server(code, response(200, TOKENS))
+    assert server.play().access_token == Secret("canary-access")
+    assert server.reports == [f"Open {URI} on any device and enter {told} there."]
+    assert server.judged == [(URI, "verification_uri")]
+    assert server.forms[1]["device_code"] == "canary-device"
+
+
+@pytest.mark.promise("A3")
+@pytest.mark.parametrize(
     ("answer", "waits"),
     [
         (pending("slow_down"), [5, 10, 15]),
@@ -122,6 +143,8 @@ def test_code_is_told_and_polled_for() -> None:
         (pending("authorization_pending", 428), [5, 5, 5]),
         (response(400, {"code": "authorization_pending", "message": "wait"}), [5, 5, 5]),
         (response(400, {"error": {"code": "slow_down"}}), [5, 10, 15]),
+        (HttpResponse(400, {}, b"authorization_pending"), [5, 5, 5]),
+        (HttpResponse(400, {}, b'"slow_down"'), [5, 10, 15]),
         (response(408, {}), [5, 10, 20]),
         (response(503, {}), [5, 10, 20]),
         (response(429, {}), [5, 10, 20]),
@@ -232,6 +255,7 @@ def test_code_that_ends_before_the_usual_wait_has_expired_as_any_other() -> None
         (response(400, {"code": "access_denied"}), SignInDenied, "was declined"),
         (response(400, {"code": "expired_token"}), SignInFailed, "in time"),
         (pending("expired_token"), SignInFailed, "in time"),
+        (pending("code_expired"), SignInFailed, "in time"),
         (pending("invalid_grant"), GrantRefused, "invalid_grant"),
         (pending("invalid_client", 401), GrantRefused, "invalid_client"),
         (pending("invalid_scope"), TokenError, "invalid_scope"),
@@ -267,7 +291,9 @@ def test_refused_request_for_a_code(status: int, secret: Secret | None) -> None:
     [
         {"device_code": None},
         {"device_code": ""},
-        {"user_code": 5},
+        {"user_code": True},
+        {"user_code": ["5"]},
+        {"user_code": " 5"},
         {"user_code": "two\nlines"},
         {"user_code": "x" * 65},
         {"verification_uri": None},

@@ -332,7 +332,7 @@ def test_a_resource_covers_itself_and_all_below_it_and_is_sent_as_published(
         "https://mcp.example/TEAM/mcp",
         f"{SERVER}?a=b",
         f"{SERVER}#part",
-        f"{SERVER} ",
+        f"{SERVER} {SERVER}",
         "https://user@mcp.example/team/mcp",
         "api://4b1a",
         "mcp.example",
@@ -341,6 +341,7 @@ def test_a_resource_covers_itself_and_all_below_it_and_is_sent_as_published(
 def test_metadata_of_another_resource_is_refused_with_both_values(resource: str) -> None:
     error = fail(Web({RESOURCE_URL: resource_document(resource=resource)}))
     assert resource.split("@")[-1].split("#")[0].split("?")[0].strip() in error.cause
+    assert ("with a fragment" in error.cause) == ("#" in resource)
     assert SERVER in error.cause
     assert RESOURCE_URL in error.cause
     assert "--resource" in error.hint
@@ -359,10 +360,22 @@ def test_the_person_may_send_no_resource_but_its_metadata_must_still_fit() -> No
     assert "https://evil.example/" in fail(web, settings=settings).cause
 
 
-@pytest.mark.parametrize("resource", [None, "", 7, [SERVER]])
-def test_metadata_for_no_resource_is_refused(resource: object) -> None:
+@pytest.mark.parametrize("resource", [7, {}, [], [7], [SERVER, SERVER], [{"url": SERVER}]])
+def test_metadata_for_what_cannot_be_read_are_refused(resource: object) -> None:
     error = fail(Web({RESOURCE_URL: resource_document(resource=resource)}))
     assert "does not say which resource" in error.cause
+
+
+@pytest.mark.parametrize("resource", [None, "", " ", SERVER, f" {SERVER}\n", [SERVER]])
+def test_metadata_that_do_not_say_for_which_resource_are_for_the_server(resource: object) -> None:
+    found = run(web_of({RESOURCE_URL: resource_document(resource=resource)}))
+    assert (found.resource, found.server.issuer) == (SERVER, ISSUER)
+
+
+@pytest.mark.parametrize("resource", [["https://evil.example/mcp"], [f"{SERVER}/deeper"]])
+def test_a_list_does_not_make_another_resource_ours(resource: list[str]) -> None:
+    error = fail(Web({RESOURCE_URL: resource_document(resource=resource)}))
+    assert resource[0] in error.cause
 
 
 def test_a_key_in_the_address_is_in_no_error() -> None:
@@ -533,7 +546,7 @@ def test_another_issuer_is_refused_unless_trusted(issuer: str) -> None:
         "https://auth.example/$(reboot)",
         "https://auth.example/;reboot",
         "https://auth.example/\u00e4",
-        "https://auth.example/\n",
+        "https://auth.example/\nx",
     ],
 )
 def test_no_hint_repeats_what_a_shell_would_act_on(issuer: object) -> None:
@@ -929,7 +942,47 @@ def test_a_promise_of_pkce_that_cannot_be_read_is_none(value: object) -> None:
     assert "does not list PKCE" in fail(web_of({ISSUER_URL: odd})).cause
 
 
-@pytest.mark.parametrize("value", [7, {}, [{}]])
+@pytest.mark.parametrize(
+    "value",
+    [
+        ISSUER,
+        f"{ISSUER}, https://other.example",
+        [f" {ISSUER}\n"],
+        {"issuer": ISSUER},
+        [{"issuer": ISSUER, "url": "https://other.example"}],
+        [{"url": ISSUER, "scopes_supported": []}],
+        [f"{ISSUER}/.well-known/oauth-authorization-server"],
+        [f"{ISSUER}/.well-known/openid-configuration"],
+    ],
+)
+def test_authorization_servers_are_read_in_other_forms(value: object) -> None:
+    found = run(web_of({RESOURCE_URL: resource_document(authorization_servers=value)}))
+    assert (found.server.issuer, found.server.published_by) == (ISSUER, ISSUER)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "https://auth.example/.well-known/oauth-authorization-server/tenant",
+        "https://auth.example/.well-known/openid-configuration/tenant",
+        "https://auth.example/tenant/.well-known/openid-configuration",
+    ],
+)
+def test_the_address_of_metadata_does_not_make_them_those_of_another_issuer(named: str) -> None:
+    resource = resource_document(authorization_servers=[named])
+    place = "https://auth.example/.well-known/oauth-authorization-server/tenant"
+    error = fail(Web({RESOURCE_URL: resource, place: issuer_document("https://evil.example")}))
+    assert '"https://auth.example/tenant" names another issuer' in error.cause
+
+
+def test_blanks_around_what_is_published_are_not_a_part_of_it() -> None:
+    plain = issuer_document()
+    members = json.loads(plain.body)
+    blank = {name: f" {one}\n" if isinstance(one, str) else one for name, one in members.items()}
+    assert run(web_of({ISSUER_URL: document(blank)})) == run(web_of({ISSUER_URL: plain}))
+
+
+@pytest.mark.parametrize("value", [7, {}, [{}], [[ISSUER]], [{"issuer": 7}]])
 def test_a_list_of_authorization_servers_that_cannot_be_read_is_not_an_empty_one(
     value: object,
 ) -> None:
@@ -1086,7 +1139,7 @@ def test_a_guessed_place_that_answers_everything_has_no_document(body: object) -
     answers = {RESOURCE_URL: document(body), RESOURCE_ROOT: document(body)}
     assert run(Web({**answers, ORIGIN_URL: issuer_document(ORIGIN)})).server.issuer == ORIGIN
     named = Challenge(RESOURCE_URL)
-    assert "does not say which resource" in fail(Web(answers), challenge=named).cause
+    assert "as resource metadata: not found (HTTP 200" in fail(Web(answers), challenge=named).cause
 
 
 @pytest.mark.report("O14")

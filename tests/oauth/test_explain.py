@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from mcp_remote_py.errors import StoreError
+from mcp_remote_py.oauth.budget import SignInBudget, note_tab
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.explain import (
+    explain_budget,
     explain_busy_store,
     explain_proof,
     explain_token,
@@ -60,3 +62,15 @@ def test_a_store_that_is_busy_or_cannot_be_read() -> None:
         error = explain_unknown_budget(StoreError("Input/output error.", hint=hint))
         assert error.cause == "The record of earlier sign-ins cannot be read: Input/output error."
         assert error.hint == f"{hint} To sign in all the same: mcp-remote-py login URL.".lstrip()
+
+
+def test_a_scope_that_nobody_named_before_is_not_a_sign_in_that_came_to_nothing() -> None:
+    budget = note_tab(SignInBudget(), START)
+    error = explain_budget(budget, SETTINGS, START, "", "", "write", "read")
+    assert error.sentence() == (
+        'The server wants the scope "write", which the sign-in lacks. No other sign-in starts by '
+        "itself for 10 minutes. Add --scope 'read write' to: mcp-remote-py login URL."
+    )
+    error = explain_budget(budget, SETTINGS, START, "The sign-in was declined.", "", "write")
+    assert error.cause == "The sign-in was declined."
+    assert "--scope" not in error.hint

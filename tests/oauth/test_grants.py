@@ -334,7 +334,6 @@ def test_denied_by_the_person_in_the_words_of_vendors(error: str) -> None:
         ("invalid_target", "--disable-resource-parameter"),
         ("temporarily_unavailable", "later"),
         ("anything", "login"),
-        ("", "login"),
     ],
 )
 def test_other_errors_of_the_authorization_endpoint(error: str, hint: str) -> None:
@@ -367,6 +366,32 @@ def test_what_is_wrong_with_the_request_is_known_by_its_words(
     with pytest.raises(AuthorizationRefused) as caught:
         check_callback(response, STATE, ISSUER, False)
     assert hint in caught.value.hint
+
+
+@pytest.mark.report("O3")
+def test_an_empty_error_is_none() -> None:
+    assert check_callback(callback(error=""), STATE, ISSUER, False) == CODE
+    assert check_callback(callback(error_reason="none"), STATE, ISSUER, False) == CODE
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"error_description": "No seat left"}, '"No seat left"'),
+        ({"error_code": "1349048", "error_message": "No app"}, '1349048, "No app"'),
+        ({"error_reason": "no_app"}, "no_app"),
+    ],
+)
+def test_an_error_in_other_members_is_told(members: dict[str, str], said: str) -> None:
+    with pytest.raises(AuthorizationRefused) as caught:
+        check_callback(callback(code="", **members), STATE, ISSUER, False)
+    assert caught.value.sentence() == (
+        f"The authorization server refused the sign-in ({said}). "
+        "Sign in again: mcp-remote-py login URL."
+    )
+    denied = callback(code="", error_reason="user_denied", error_code="200")
+    with pytest.raises(SignInDenied):
+        check_callback(denied, STATE, ISSUER, False)
 
 
 @pytest.mark.parametrize("response", [callback(code=""), Callback({"state": STATE.reveal()})])
@@ -459,6 +484,23 @@ def test_bearer_tokens_are_taken_where_the_proof_was_ignored() -> None:
     assert credential.token_type == "Bearer"
 
 
+@pytest.mark.promise("A3")
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (401, {"www-authenticate": 'DPoP error="use_dpop_nonce"'}, b""),
+        (400, {}, b'{"error": "USE_DPOP_NONCE"}'),
+    ],
+)
+def test_a_nonce_may_be_wanted_in_other_words(
+    status: int, headers: dict[str, str], body: bytes
+) -> None:
+    wants = HttpResponse(status, {**headers, "dpop-nonce": "nonce-1"}, body)
+    script = Script(wants, ok(token_type="DPoP"))
+    assert play(exchange_code(BOUND, CODE, VERIFIER, NOW), script).token_type == "DPoP"
+    assert [proof_in(step).nonce for step in script.steps] == ["", "nonce-1"]
+
+
 @pytest.mark.promise("A3", "L5")
 def test_the_servers_nonce_is_sent_once_and_with_another_proof_of_the_client() -> None:
     proofs = iter(({"client_assertion": "first"}, {"client_assertion": "second"}))
@@ -524,6 +566,20 @@ def test_code_is_sent_once_and_never_shown(response: HttpResponse) -> None:
     assert len(script.steps) == 1
     assert "canary" not in caught.value.sentence()
     assert "https://tokens.example.net/oauth/token?key=****" in str(caught.value)
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.parametrize("code", ["invalid_client", "unauthorized_client"])
+def test_a_document_that_is_refused_is_named_with_what_to_check(code: str) -> None:
+    client = Client("https://me.example/client.json", "document")
+    script = Script(HttpResponse(400, {}, json.dumps({"error": code}).encode()))
+    with pytest.raises(GrantRefused) as caught:
+        play(exchange_code(NEW._replace(client=client), CODE, VERIFIER, NOW), script)
+    assert caught.value.hint == (
+        "Check that whoever runs that server can read the document of --client-metadata-url, that "
+        "its client_id is https://me.example/client.json to the letter, and that its redirect_uris "
+        f"list {NEW.redirect_uri}."
+    )
 
 
 def test_lost_answer_passes_through() -> None:
@@ -853,6 +909,22 @@ def test_failed_revocation_is_only_reported() -> None:
         "The access token was not revoked: HTTP 503 from https://tokens.example.net/revoke. "
         "It ends when it expires.",
     ]
+
+
+@pytest.mark.parametrize("body", [b"", b"OK", b"{}", b"<p>Done</p>", b'{"ok": true}'])
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_a_good_status_is_a_revocation_whatever_it_says(status: int, body: bytes) -> None:
+    done = HttpResponse(status, {}, body)
+    script = Script(done, done)
+    play(revoke(OLD), script)
+    assert not [step for step in script.steps if isinstance(step, Report)]
+
+
+def test_a_good_status_with_an_error_is_not() -> None:
+    failed = HttpResponse(200, {}, b'{"ok": false, "error": "not_authed"}')
+    script = Script(failed, None, failed, None)
+    play(revoke(OLD), script)
+    assert len([step for step in script.steps if isinstance(step, Report)]) == 2
 
 
 # Credentials ---------------------------------------------------------------------------------

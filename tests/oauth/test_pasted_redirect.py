@@ -22,6 +22,7 @@ QUERY = "code=canary-pasted-code&state=canary-state"
         f"?{QUERY}",
         QUERY,
         f'"{QUERY}"',
+        f"?{QUERY}&{QUERY}",
     ],
 )
 def test_address_or_query_is_understood(text: str) -> None:

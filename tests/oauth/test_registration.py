@@ -827,6 +827,16 @@ def test_where_nobody_can_register_the_options_are_named() -> None:
     assert "--client-metadata-url" in fail(registered(), documents).hint
 
 
+@pytest.mark.promise("A2")
+def test_where_a_document_is_given_in_vain_it_is_named() -> None:
+    settings = SignInSettings(client_metadata_url="https://me.example/client.json")
+    error = fail(registered(), SERVER._replace(registration_endpoint=""), settings)
+    assert error.cause == (
+        f"The authorization server {ISSUER} does not let clients register themselves, and does not "
+        "say that it reads the document of --client-metadata-url."
+    )
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_closed_registration_names_the_same_options(status: int) -> None:
     server = SERVER._replace(client_id_metadata_document_supported=True)

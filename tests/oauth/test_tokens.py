@@ -565,6 +565,29 @@ def test_a_dead_refresh_token_told_by_a_text_alone(body: bytes, status: int) -> 
 
 
 @pytest.mark.report("O10")
+def test_a_text_alone_is_read_like_the_words_of_a_document() -> None:
+    error = refuse(answer(b"unknown parameter resource", 400, "text/plain"))
+    assert (error.error, error.description) == ("", "unknown parameter resource")
+    assert "--disable-resource-parameter" in error.hint
+    assert refuse(answer(b"authorization_pending", 400)).error == "authorization_pending"
+    assert refuse(answer(b"<p>resource", 400)).description == ""
+
+
+@pytest.mark.report("O10")
+def test_a_good_status_with_a_word_that_it_failed_is_a_refusal() -> None:
+    error = refuse(answer({"success": False, "message": "The code was used"}))
+    assert 'gave no token (HTTP 200: "The code was used")' in str(error)
+
+
+def test_bytes_that_are_not_utf8_spoil_nothing_but_their_own_text() -> None:
+    body = json.dumps({"access_token": TOKEN, "name": "J\u00fcrgen"}, ensure_ascii=False)
+    found = parse_token_answer(answer(body.encode("latin-1")), NOW)
+    assert found.access_token.reveal() == TOKEN
+    torn = body.replace(TOKEN, TOKEN + "\u00fc").encode("latin-1")
+    assert "no header can carry" in str(refuse(answer(torn)))
+
+
+@pytest.mark.report("O10")
 def test_a_code_of_oauth_counts_in_the_members_of_others() -> None:
     error = refuse(answer({"code": "invalid_scope", "message": "No"}, 400))
     assert (error.error, error.hint) == (

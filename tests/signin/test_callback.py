@@ -134,6 +134,26 @@ def occupy(port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> sock
 # The way it should go
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        f"/oauth/callback/?code=c&state={STATE}",
+        f"/oauth/callback?code=c&state={STATE}&code=c",
+        f"/oauth/callback?code=c&state={STATE}&code=c&state={STATE}",
+    ],
+)
+def test_a_slash_more_and_the_same_said_twice_do_no_harm(target: str) -> None:
+    async def main() -> None:
+        async with listening() as listener:
+            browser = asyncio.create_task(visit(listener, target))
+            callback = await listener.wait(PATIENCE)
+            assert callback.parameters == {"code": "c", "state": STATE}
+            await listener.finish(Outcome.DONE)
+            assert (await browser).status == 200
+
+    run(main())
+
+
 @pytest.mark.promise("S3")
 def test_the_expected_callback_is_handed_on_and_the_page_waits_for_the_outcome() -> None:
     async def main() -> None:
@@ -388,7 +408,7 @@ def test_one_listener_may_expect_a_second_sign_in() -> None:
         f"?code=c&state={STATE}x",
         f"?code=c&state={STATE[:-1]}",
         f"?code=c&state={STATE.upper()}",
-        f"?code=c&state={STATE}&state={STATE}",
+        f"?code=c&state={STATE}&state={STATE}x",
         f"?code=c&code=d&state={STATE}",
         "?error=access_denied",
         "?error=access_denied&state=%FF%00",
@@ -417,7 +437,8 @@ def test_a_stranger_gets_a_fixed_page_and_cannot_end_the_wait(query: str) -> Non
     [
         ("/", "GET", 404),
         ("/favicon.ico", "GET", 404),
-        (f"/oauth/callback/?state={STATE}", "GET", 404),
+        (f"/oauth/callback//?state={STATE}", "GET", 404),
+        (f"/oauth/callback/x?state={STATE}", "GET", 404),
         (f"/oauth/../oauth/callback?state={STATE}", "GET", 404),
         (f"/oauth/%63allback?state={STATE}", "GET", 404),
         (f"http://localhost/oauth/callback?state={STATE}", "GET", 404),

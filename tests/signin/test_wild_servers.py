@@ -115,3 +115,30 @@ def test_a_limit_that_is_told_by_another_status_costs_no_sign_in(
     assert call(host)["params"] == CALL
     assert stage.counts["refreshes"] == 4
     assert stage.counts["tabs"] == 1
+
+
+@pytest.mark.report("O3")
+def test_a_document_that_does_not_name_its_resource_is_for_the_server(
+    play: Callable[..., Stage],
+) -> None:
+    stage = play(resource_metadata_changes={"resource": None})
+    host = stage.sign_in()
+    assert call(host)["params"] == CALL
+    (asked,) = stage.server.authorizations
+    (redeemed,) = stage.server.token_requests()
+    assert asked["resource"] == redeemed["resource"] == stage.server.url
+    assert stage.counts["tabs"] == 1
+
+
+@pytest.mark.promise("A3")
+def test_a_plain_text_that_refuses_a_parameter_is_understood(
+    play: Callable[..., Stage],
+) -> None:
+    stage = play(lifetime=1)
+    host = stage.sign_in()
+    stage.server.script("token", answer_status(400, b"Unknown parameter: resource"))
+    let_token_expire(stage)
+    assert call(host)["params"] == CALL
+    first, second, *_ = stage.server.token_requests("refresh_token")
+    assert ("resource" in first, "resource" in second) == (True, False)
+    assert stage.counts["tabs"] == 1
