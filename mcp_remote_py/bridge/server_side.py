@@ -237,8 +237,15 @@ class EraChannel:
         refusal = await self._shake_hands(initialize)
         if refusal is None or await self._shake_hands_anew(initialize, refusal):
             return
-        if self._may_be_modern(refusal) and await self._fall_forward(initialize):
-            return
+        if self._may_be_modern(refusal):
+            if await self._fall_forward(initialize):
+                return
+            if isinstance(refusal, Message) and not refusal.is_error:
+                # It agrees on whatever it is asked for, and the question has ended its session.
+                await self._inner.renew()
+                self._note_legacy()
+                await self._inner.send(initialize)
+                return
         if era.host_is_modern:
             era.doubt()  # neither the one nor the other: the next request asks anew
         if isinstance(refusal, Message):
