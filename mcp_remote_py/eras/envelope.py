@@ -90,8 +90,13 @@ def is_complete(message: Message) -> bool:
 
 
 def put_meta(message: Message, meta: Mapping[str, msgspec.Raw]) -> Payload:
-    """The `params` with these members in their `_meta`; what is not an object stays as it is."""
+    """The `params` with these members in their `_meta`; what is not an object stays as it is.
+
+    But for `null`, which some libraries write where there are none.
+    """
     members = message.known_members
+    if members is None and message.params == b"null":
+        members = {}
     if members is None:
         return message.params
     return {**members, "_meta": add_meta(members.get("_meta", b""), meta)}
@@ -131,6 +136,11 @@ def name_server_in(response: Message, info: msgspec.Raw, source: Message | None)
     result = known if isinstance(response.payload, msgspec.Raw | None) else response.payload
     named = msgspec.Raw(encode(present | {SERVER_INFO: info}))
     return make_result(response.raw_id, {**result, "_meta": named})
+
+
+def read_progress_token(request: Message) -> msgspec.Raw | None:
+    """The token by which the server is to tell of its progress, as it was sent."""
+    return (_read_meta(request.members.get("_meta", b"")) or {}).get("progressToken")
 
 
 def take_meta(message: Message, names: Collection[str]) -> Members | None:

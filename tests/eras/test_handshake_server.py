@@ -107,7 +107,9 @@ class Session:
             PREFIX + "protocolVersion": "2026-07-28",
             PREFIX + "clientCapabilities": CAPABILITIES,
         }
-        self.host({"id": request_id, "method": method, "params": {**(params or {}), "_meta": meta}})
+        params = params or {}
+        params = {**params, "_meta": meta | params.get("_meta", {})}
+        self.host({"id": request_id, "method": method, "params": params})
 
     def answer(self, request_id: object, result: Json) -> None:
         self.say({"id": request_id, "result": result})
@@ -157,6 +159,53 @@ def test_a_question_never_ends_a_request_that_cannot_be_tried_again(method: str)
     session.question("q")
     assert session.to_host == []
     assert session.to_server[-1]["error"]["code"] == -32601
+
+
+@pytest.mark.promise("E3", "R3")
+def test_progress_has_the_token_of_the_try_that_the_host_waits_for() -> None:
+    session = Session()
+    session.ask(1, "tools/call", {"name": "a", "_meta": {"progressToken": 1}})
+    at_server = session.to_server[-1]["id"]
+
+    def tell(progress: int) -> list[Json]:
+        session.to_host.clear()
+        params = {"progressToken": 1, "progress": progress}
+        session.say({"method": "notifications/progress", "params": params})
+        return [one["params"] for one in session.to_host]
+
+    assert tell(1) == [{"progressToken": 1, "progress": 1}]
+    session.related["q"] = at_server
+    session.question("q")
+    asked = session.to_host[-1]["result"]
+    assert tell(2) == []  # nothing is under way for the host
+    answers = {key: {"action": "accept"} for key in asked["inputRequests"]}
+    again: Json = {"requestState": asked["requestState"], "inputResponses": answers}
+    session.ask(2, "tools/call", {"name": "a", "_meta": {"progressToken": "two"}, **again})
+    assert tell(3) == [{"progressToken": "two", "progress": 3}]
+    session.question("q2")
+    session.retry(3, session.to_host[-1]["result"])
+    assert tell(4) == []  # this try did not ask for it
+
+
+@pytest.mark.promise("E3")
+def test_a_change_within_a_resource_is_told_to_who_has_subscribed_to_that() -> None:
+    session = Session()
+    for number, uri in enumerate(("file:///dir", "note://all"), 1):
+        session.ask(
+            number, "subscriptions/listen", {"notifications": {"resourceSubscriptions": [uri]}}
+        )
+        session.answer(session.to_server[-1]["id"], {})
+
+    def told_of(uri: str) -> list[object]:
+        session.to_host.clear()
+        session.say({"method": "notifications/resources/updated", "params": {"uri": uri}})
+        return [one["params"]["_meta"][PREFIX + "subscriptionId"] for one in session.to_host]
+
+    assert told_of("file:///dir") == [1]
+    assert told_of("file:///dir/a.txt") == [1]
+    assert told_of("note://all#3") == [2]
+    assert told_of("note://all?page=2") == [2]
+    assert told_of("file:///directory") == told_of("note://") == []
 
 
 @pytest.mark.promise("E3")

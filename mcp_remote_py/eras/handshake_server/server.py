@@ -218,6 +218,8 @@ class HandshakeServer:
         if method == "notifications/cancelled":
             self._rounds.drop_question(cancelled_key(notification))
             return []
+        if method == "notifications/progress":
+            return self._rounds.take_progress(notification)
         heard = self._subscriptions.hear(notification)
         return [ToHost(notification)] if heard is None else heard
 

@@ -144,11 +144,15 @@ class Subscriptions:
         method = notification.method
         if method not in _CHANGED and method != "notifications/resources/updated":
             return None
-        return [
-            ToHost(_tag(notification, one.request))
-            for one in self._all.values()
-            if one.acknowledged and _asks_for(one, notification)
-        ]
+        return [ToHost(_tag(notification, one.request)) for one in self._wanting(notification)]
+
+    def _wanting(self, notification: Message) -> list[_Subscription]:
+        acknowledged = [one for one in self._all.values() if one.acknowledged]
+        member = _CHANGED.get(notification.method)
+        if member is not None:
+            return [one for one in acknowledged if _wants(one, member)]
+        uri = read_text(notification.members.get("uri"))
+        return [one for one in acknowledged if _is_within(uri, one.uris)]
 
     def end(self) -> list[Effect]:
         """Ends them gracefully."""
@@ -179,8 +183,12 @@ def _wants(subscription: _Subscription, member: str) -> bool:
     return getattr(subscription.wanted, member) is True
 
 
-def _asks_for(subscription: _Subscription, notification: Message) -> bool:
-    member = _CHANGED.get(notification.method)
-    if member is not None:
-        return _wants(subscription, member)
-    return read_text(notification.members.get("uri")) in subscription.uris
+def _is_within(uri: str, subscribed: set[str]) -> bool:
+    """Whether it is one of these or a part of one, of which a server may tell as well.
+
+    (`ResourceUpdatedNotificationParams` in the schema of both revisions.)
+    """
+    return any(
+        uri == one or uri.startswith((one.rstrip("/") + "/", one + "#", one + "?"))
+        for one in subscribed
+    )
