@@ -80,7 +80,7 @@ class _Hello(NamedTuple):
 
 
 class _InputRequired(msgspec.Struct):
-    inputRequests: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict[str, msgspec.Raw])
+    inputRequests: dict[str, msgspec.Raw] | None = None
     requestState: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -176,6 +176,9 @@ class ModernServer:
             required = _read_input_required(answer)
             if required is None:
                 return to_handshake_result(request, answer, self._outputs)
+            if not required.inputRequests and required.requestState is msgspec.UNSET:
+                # Made again it would be the very same request, and might be executed once more.
+                return _refuse_demand(request)
             if rounds == MAX_ROUNDS:
                 return _give_up(request)  # nobody is asked in vain
             if required.inputRequests:
@@ -321,6 +324,15 @@ def _answer(answer: Message) -> EraConversation[Message]:
     """A conversation that needs nobody."""
     yield from ()
     return answer
+
+
+def _refuse_demand(request: Message) -> Message:
+    return make_error(
+        request.raw_id,
+        LOCAL_ERROR,
+        "The server asked for more input and did not say what it wants. It may have begun with "
+        "the request. That is a fault of the server.",
+    )
 
 
 def _give_up(request: Message) -> Message:
