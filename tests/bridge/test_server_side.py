@@ -620,6 +620,39 @@ def test_a_call_with_wrong_headers_is_made_again_after_a_look_at_the_tools(
     scene(play)
 
 
+@pytest.mark.promise("E1", "E2")
+@pytest.mark.report("E1")
+@pytest.mark.parametrize("method", ["prompts/get", "resources/read", "completion/complete"])
+@pytest.mark.parametrize("status", [400, 404, 405, 410, 501])
+def test_an_error_of_a_modern_server_that_has_the_id_of_a_read_is_its_answer(
+    status: int, method: str
+) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("", be_modern)
+        stage.server.always(method, refuse(status, -32001))
+        await stage.shake_hands()
+        answer = await stage.ask(1, method, {"name": "x", "uri": "x:y"})
+        assert answer["error"] == {"code": -32001, "message": "no"}
+        assert stage.methods.count(method) == 1
+        assert stage.methods[-1] == "server/discover"  # which shows that the era is the same
+
+    scene(play)
+
+
+@pytest.mark.promise("E1", "E2")
+def test_a_read_finds_out_that_the_era_has_changed() -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("", be_modern)
+        await stage.shake_hands()
+        stage.server.always("", be_legacy)
+        stage.server.script("prompts/get", refuse(404, -32001))
+        answer = await stage.ask(1, "prompts/get", {"name": "x"})
+        assert "result" in answer
+        assert stage.methods.count("prompts/get") == 2
+
+    scene(play)
+
+
 @pytest.mark.promise("E2")
 def test_a_server_that_writes_null_behind_its_last_page_is_asked_for_it_once() -> None:
     async def play(stage: Scene) -> None:
