@@ -143,6 +143,21 @@ def read_progress_token(request: Message) -> msgspec.Raw | None:
     return (_read_meta(request.members.get("_meta", b"")) or {}).get("progressToken")
 
 
+def complete_name(info: msgspec.Raw | bytes) -> msgspec.Raw:
+    """A `clientInfo` or `serverInfo` with the name and the version that each has to have.
+
+    Of one that has both the bytes stay; what is not an object has neither.
+    """
+    members = read_members(info) or {}
+    missing = {name for name in ("name", "version") if read_string(members.get(name)) is None}
+    if not missing:
+        return msgspec.Raw(info)
+    return msgspec.Raw(encode(members | dict.fromkeys(sorted(missing), _UNKNOWN)))
+
+
+_UNKNOWN = msgspec.Raw(b'"unknown"')
+
+
 def take_meta(message: Message, names: Collection[str]) -> Members | None:
     """The members of `params` or of a result, without these of `_meta` or one that is empty then.
 

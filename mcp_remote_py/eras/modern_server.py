@@ -92,9 +92,6 @@ class _InputRequest(msgspec.Struct):
 _decode_input_required = bounded(msgspec.json.Decoder(_InputRequired).decode)
 _decode_input_request = msgspec.json.Decoder(_InputRequest).decode
 
-_UNNAMED = msgspec.Raw(b'{"name":"unknown","version":"unknown"}')
-"""`serverInfo` of a server that does not identify itself, which the handshake demands."""
-
 
 class ModernServer:
     """One server, from one `initialize` of the host on."""
@@ -141,7 +138,7 @@ class ModernServer:
         greeting: dict[str, object] = {
             "protocolVersion": choose_handshake(self._hello.version),
             "capabilities": msgspec.Raw(capabilities),
-            "serverInfo": about.get(meta.SERVER_INFO, _UNNAMED),
+            "serverInfo": meta.complete_name(about.get(meta.SERVER_INFO, b"")),
         }
         instructions = read_text(result.get("instructions"))
         if instructions:
@@ -303,7 +300,7 @@ class ModernServer:
             meta.CAPABILITIES: msgspec.Raw(cross_capabilities(self._hello.capabilities)),
         }
         if read_members(self._hello.client_info):
-            envelope[meta.CLIENT_INFO] = self._hello.client_info
+            envelope[meta.CLIENT_INFO] = meta.complete_name(self._hello.client_info)
         if self._log_level:
             envelope[meta.LOG_LEVEL] = msgspec.Raw(encode(self._log_level))
         return envelope

@@ -208,6 +208,55 @@ def test_a_change_within_a_resource_is_told_to_who_has_subscribed_to_that() -> N
     assert told_of("file:///directory") == told_of("note://") == []
 
 
+UNNAMED: Json = {"name": "unknown", "version": "unknown"}
+
+
+@pytest.mark.promise("E3")
+@pytest.mark.parametrize(
+    ("info", "named"),
+    [
+        ({"name": "s", "version": "1", "x": 1.0}, {"name": "s", "version": "1", "x": 1.0}),
+        ({"name": "s", "version": None}, {"name": "s", "version": "unknown"}),
+        ({}, UNNAMED),
+        (None, None),
+        ("s", None),
+    ],
+)
+def test_a_host_can_read_whatever_an_older_server_says_of_itself(info: object, named: Json) -> None:
+    session = Session()
+    session.server = HandshakeServer(b"k" * 32, lambda _: None)
+    capabilities: Json = {"tools": None, "logging": {}}
+    session.ask(1, "server/discover")
+    hello = {"capabilities": capabilities, "serverInfo": info, "instructions": None}
+    session.answer(session.to_server[-1]["id"], hello)
+    result = session.to_host[-1]["result"]
+    assert result["capabilities"] == {"logging": {}}
+    assert "instructions" not in result
+    assert result.get("_meta", {}).get(PREFIX + "serverInfo") == named
+
+
+@pytest.mark.promise("E3")
+@pytest.mark.parametrize(
+    ("info", "named"),
+    [
+        (b'{"name":"h" ,"version":"1"}', {"name": "h", "version": "1"}),
+        (b'{"name":"h"}', {"name": "h", "version": "unknown"}),
+        (b"null", UNNAMED),
+        (b'"h"', UNNAMED),
+    ],
+)
+def test_a_client_that_does_not_name_itself_is_named_as_the_handshake_wants(
+    info: bytes, named: Json
+) -> None:
+    server = HandshakeServer(b"k" * 32, lambda _: None)
+    line = (
+        b'{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"%bprotocolVersion"'
+        b':"2026-07-28","%bclientCapabilities":{},"%bclientInfo":%b}}}'
+    ) % (*(PREFIX.encode(),) * 3, info)
+    (sent,) = show(server.from_host(parse_message(line), NOW))
+    assert json.loads(sent.line)["params"]["clientInfo"] == named
+
+
 @pytest.mark.promise("E3")
 def test_a_state_that_is_too_old_is_refused() -> None:
     session = Session()
@@ -627,13 +676,14 @@ def test_an_error_that_asks_for_a_url_is_played_out_unless_it_is_long(
             b'{"sampling":{},"elicitation":{"url":1e999}}',
             {"sampling", "elicitation", "elicitation.url"},
         ),
+        (b'{"sampling":null,"elicitation":{"url":null},"roots":{}}', {"elicitation", "roots"}),
         (b'{"sampling":{"x":' + b"1" * 5000 + b"}}", {"sampling"}),
         (b'{"sampling":[%b0]}' % (b"0," * MAX_PARTS), set[str]()),
         (b"[" * 100_000, set[str]()),
         (b"[" * 20_000, set[str]()),
         (b'{"a"', set[str]()),
     ],
-    ids=["none", "modes", "long number", "many parts", "deeper", "deep", "broken"],
+    ids=["none", "modes", "null", "long number", "many parts", "deeper", "deep", "broken"],
 )
 def test_capabilities_are_read_whatever_they_are(capabilities: bytes, names: set[str]) -> None:
     assert declared_names(capabilities) == names

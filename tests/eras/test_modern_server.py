@@ -175,6 +175,22 @@ def test_a_server_that_says_nothing_of_itself_announces_nothing(result: Json) ->
 
 
 @pytest.mark.promise("E2")
+@pytest.mark.parametrize(
+    ("info", "named"),
+    [
+        (None, {"name": "unknown", "version": "unknown"}),
+        ([], {"name": "unknown", "version": "unknown"}),
+        ({"name": "s"}, {"name": "s", "version": "unknown"}),
+        ({"name": 7, "version": "1", "x": 1.0}, {"name": "unknown", "version": "1", "x": 1.0}),
+    ],
+)
+def test_a_server_is_named_as_the_handshake_wants(info: Json, named: Json) -> None:
+    about = {"io.modelcontextprotocol/serverInfo": info}
+    _, greeting = greet({"supportedVersions": [MODERN], "_meta": about})
+    assert greeting["serverInfo"] == named
+
+
+@pytest.mark.promise("E2")
 def test_a_number_too_long_for_python_is_handed_on_and_does_no_harm() -> None:
     server = ModernServer(INITIALIZE)
     number = b"9" * 5000
