@@ -74,8 +74,11 @@ def _read_meta(meta: msgspec.Raw | bytes) -> Members | None:
 
 
 def _read_level(value: msgspec.Raw | None) -> str:
-    """The level; what is not a string as it stands, so that somebody can refuse it."""
-    return "" if value is None else read_text(value) or bytes(value).decode()
+    """The level; what is neither string nor null as it stands, so that somebody can refuse it."""
+    return "" if value is None or value == _NULL else read_text(value) or bytes(value).decode()
+
+
+_NULL = msgspec.Raw(b"null")
 
 
 def names_its_version(message: Message) -> bool:

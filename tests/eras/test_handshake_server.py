@@ -258,6 +258,27 @@ def test_a_client_that_does_not_name_itself_is_named_as_the_handshake_wants(
 
 
 @pytest.mark.promise("E3")
+@pytest.mark.parametrize(
+    "wanted", [None, {"resourceSubscriptions": None, "toolsListChanged": None}]
+)
+def test_a_filter_that_is_null_or_has_null_wants_nothing(wanted: Json | None) -> None:
+    session = Session()
+    session.ask(1, "subscriptions/listen", {"notifications": wanted})
+    (told,) = session.to_host
+    assert told["method"] == "notifications/subscriptions/acknowledged"
+    assert told["params"]["notifications"] == {}
+
+
+@pytest.mark.promise("E3")
+def test_a_log_level_that_is_null_is_none() -> None:
+    session = Session()
+    meta = {PREFIX + "logLevel": None}
+    session.ask(1, "tools/call", {"name": "a", "_meta": meta})
+    assert session.to_host == []
+    assert session.to_server[-1]["params"] == {"name": "a"}
+
+
+@pytest.mark.promise("E3")
 def test_a_state_that_is_too_old_is_refused() -> None:
     session = Session()
     asked = session.suspend(1)

@@ -24,10 +24,10 @@ class _Filter(msgspec.Struct):
     toolsListChanged: object = False
     promptsListChanged: object = False
     resourcesListChanged: object = False
-    resourceSubscriptions: list[str] = msgspec.field(default_factory=list[str])
+    resourceSubscriptions: list[str] | None = None
 
 
-_decode_filter = bounded(msgspec.json.Decoder(_Filter).decode)
+_decode_filter = bounded(msgspec.json.Decoder(_Filter | None).decode)
 
 
 class _Subscription:
@@ -59,14 +59,14 @@ class Subscriptions:
     def listen(self, message: Message) -> list[Effect]:
         """A `subscriptions/listen`."""
         try:
-            wanted = _decode_filter(message.members.get("notifications", b"{}"))
+            wanted = _decode_filter(message.members.get("notifications", b"null")) or _Filter()
         except UNREADABLE:
             text = "`notifications` is not a notification filter."
             return refuse(message, INVALID_PARAMS, text)
         subscription = self._all[message.key] = _Subscription(message, wanted)
         effects: list[Effect] = []
         offered = self._announces("resources", "subscribe")
-        for uri in wanted.resourceSubscriptions if offered else ():
+        for uri in (wanted.resourceSubscriptions or ()) if offered else ():
             if self._is_subscribed(uri):
                 subscription.uris.add(uri)
                 continue
