@@ -149,7 +149,10 @@ class EraChannel:
         if verdict is None:
             return error
         otherwise = error.otherwise if isinstance(error, SessionLost) else error
-        if otherwise is None or isinstance(error, WrongEra) or not may_have_effect(message):
+        # In 2026-07-28 an error with the id of a prompt or a read is its answer as well.
+        has_answer = self._translation is not None and error.is_answer
+        is_weighed = has_answer or may_have_effect(message)
+        if otherwise is None or isinstance(error, WrongEra) or not is_weighed:
             return self._conclude(verdict, error)  # it was never sent, or has no effect
         lost = await self._find_out() if generation == self._generation else None
         if generation != self._generation:
@@ -237,8 +240,15 @@ class EraChannel:
         refusal = await self._shake_hands(initialize)
         if refusal is None or await self._shake_hands_anew(initialize, refusal):
             return
-        if self._may_be_modern(refusal) and await self._fall_forward(initialize):
-            return
+        if self._may_be_modern(refusal):
+            if await self._fall_forward(initialize):
+                return
+            if isinstance(refusal, Message) and not refusal.is_error:
+                # It agrees on whatever it is asked for, and the question has ended its session.
+                await self._inner.renew()
+                self._note_legacy()
+                await self._inner.send(initialize)
+                return
         if era.host_is_modern:
             era.doubt()  # neither the one nor the other: the next request asks anew
         if isinstance(refusal, Message):

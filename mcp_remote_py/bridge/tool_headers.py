@@ -44,9 +44,10 @@ async def relearn(
         if parameters.headers(call) != before:
             logger.info("The headers for %s have changed; trying again.", called_tool(call))
             return True
-        if "nextCursor" not in answer.members:
+        cursor = answer.members.get("nextCursor")
+        if cursor is None or bytes(cursor) == b"null":
             break
-        params = {**params, "cursor": answer.members["nextCursor"]}
+        params = {**params, "cursor": cursor}
     return parameters.headers(call) != before
 
 

@@ -64,9 +64,9 @@ class Given:
         options = {**self.arguments.options, name: [""]}
         self.arguments = self.arguments.replace(options=options)
 
-    def add_word(self, name: str, word: str) -> None:
-        """As if that option were given, with this word."""
-        options = {**self.arguments.options, name: [word]}
+    def add_words(self, name: str, words: list[str]) -> None:
+        """As if that option were given, with these words."""
+        options = {**self.arguments.options, name: words}
         self.arguments = self.arguments.replace(options=options)
 
     def read_port(self, read: Callable[[str], int]) -> int | None:

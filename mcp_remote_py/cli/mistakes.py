@@ -160,7 +160,7 @@ def check_words(
     torn = next(filter(_is_torn, found), None)
     if torn is not None:
         _refuse_torn_header(torn)
-    if len(found) == 1 and found[0].lstrip()[:1] in ("{", "["):
+    if len(found) == 1 and re.match(r"\s*[\[{](?![0-9A-Fa-f:.]+\])", found[0]):  # not [::1]:8443
         raise UsageError(
             "JSON is given in place of the server URL.",
             hint="Give the words of its args alone, without commas and brackets.",

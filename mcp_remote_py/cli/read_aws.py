@@ -67,10 +67,10 @@ def read_aws(given: Given, server: ServerUrl, headers: HeaderSettings) -> AwsSet
         )
     region = given.get("--aws-region") or ("" if found is None else found.region)
     if not region and (region := _read_region(given)):
-        given.add_word("--aws-region", region)
+        given.add_words("--aws-region", [region])
     variables = () if given.has("--aws-profile") else find_key_variables(given.environment)
     if not variables and not given.has("--aws-profile") and given.environment.get("AWS_PROFILE"):
-        given.add_word("--aws-profile", given.environment["AWS_PROFILE"])
+        given.add_words("--aws-profile", [given.environment["AWS_PROFILE"]])
     if variables and not region and given.environment.get("AWS_PROFILE"):
         variables += ("AWS_PROFILE",)
     profile = given.get("--aws-profile", "")

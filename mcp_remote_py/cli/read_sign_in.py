@@ -31,6 +31,7 @@ def read_sign_in(given: Given) -> SignInSettings:
         # As in an entry for npm's mcp-remote, where it means this.
         given.leave_out("--resource")
         given.add_switch("--disable-resource-parameter")
+    _take_resource(given)
     unattended = _read_unattended(given)
     # Another account than a person's: it has a session of its own.
     profile = _DEFAULTS.profile if unattended is None else unattended.default_profile
@@ -124,6 +125,29 @@ def _choose_grant(given: Given) -> str | None:
         if option in there and not is_there:
             raise UsageError(f"{option} is given without {other}.", hint=f"Add {other}.")
     return grant
+
+
+def _take_resource(given: Given) -> None:
+    """Takes a resource among the parameters for `--resource`, so that the token's request has it.
+
+    npm's mcp-remote sends it with the sign-in's page alone, and warns of that.
+    """
+    words = given.arguments.each("--authorize-param")
+    resource = next((word for word in words if word.startswith("resource=")), None)
+    if resource is None:
+        return
+    given.leave_out("--authorize-param")
+    if others := [word for word in words if not word.startswith("resource=")]:
+        given.add_words("--authorize-param", others)
+    if given.has("--resource") or given.has("--disable-resource-parameter"):
+        given.warnings.append(
+            "Ignored: --authorize-param sets resource. That is given by another option."
+        )
+    else:
+        given.add_words("--resource", [resource.partition("=")[2]])
+        given.warnings.append(
+            "--authorize-param sets resource: it is taken for --resource. Write --resource."
+        )
 
 
 def _read_unattended(given: Given) -> Unattended | None:

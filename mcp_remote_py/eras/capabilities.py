@@ -24,6 +24,9 @@ CROSSING_EXTENSIONS = frozenset(
 _ERA_BOUND = ("tasks",)
 """In 2025-11-25 a capability, in 2026-07-28 an extension whose messages are others (SEP-2663)."""
 
+_NONE = msgspec.Raw(b"null")
+"""What some libraries write for a capability that is not there; the SDKs refuse it."""
+
 INPUT_CAPABILITY = {
     "elicitation/create": "elicitation",
     "sampling/createMessage": "sampling",
@@ -37,8 +40,9 @@ def cross_capabilities(capabilities: bytes) -> bytes:
     members = read_members(capabilities)
     if members is None:
         return b"{}"
-    for name in _ERA_BOUND:
-        members.pop(name, None)
+    members = {
+        name: one for name, one in members.items() if name not in _ERA_BOUND and one != _NONE
+    }
     extensions = read_members(members.pop("extensions", b"")) or {}
     crossing = {name: one for name, one in extensions.items() if name in CROSSING_EXTENSIONS}
     if crossing:

@@ -74,8 +74,11 @@ def _read_meta(meta: msgspec.Raw | bytes) -> Members | None:
 
 
 def _read_level(value: msgspec.Raw | None) -> str:
-    """The level; what is not a string as it stands, so that somebody can refuse it."""
-    return "" if value is None else read_text(value) or bytes(value).decode()
+    """The level; what is neither string nor null as it stands, so that somebody can refuse it."""
+    return "" if value is None or value == _NULL else read_text(value) or bytes(value).decode()
+
+
+_NULL = msgspec.Raw(b"null")
 
 
 def names_its_version(message: Message) -> bool:
@@ -90,8 +93,13 @@ def is_complete(message: Message) -> bool:
 
 
 def put_meta(message: Message, meta: Mapping[str, msgspec.Raw]) -> Payload:
-    """The `params` with these members in their `_meta`; what is not an object stays as it is."""
+    """The `params` with these members in their `_meta`; what is not an object stays as it is.
+
+    But for `null`, which some libraries write where there are none.
+    """
     members = message.known_members
+    if members is None and message.params == b"null":
+        members = {}
     if members is None:
         return message.params
     return {**members, "_meta": add_meta(members.get("_meta", b""), meta)}
@@ -131,6 +139,26 @@ def name_server_in(response: Message, info: msgspec.Raw, source: Message | None)
     result = known if isinstance(response.payload, msgspec.Raw | None) else response.payload
     named = msgspec.Raw(encode(present | {SERVER_INFO: info}))
     return make_result(response.raw_id, {**result, "_meta": named})
+
+
+def read_progress_token(request: Message) -> msgspec.Raw | None:
+    """The token by which the server is to tell of its progress, as it was sent."""
+    return (_read_meta(request.members.get("_meta", b"")) or {}).get("progressToken")
+
+
+def complete_name(info: msgspec.Raw | bytes) -> msgspec.Raw:
+    """A `clientInfo` or `serverInfo` with the name and the version that each has to have.
+
+    Of one that has both the bytes stay; what is not an object has neither.
+    """
+    members = read_members(info) or {}
+    missing = {name for name in ("name", "version") if read_string(members.get(name)) is None}
+    if not missing:
+        return msgspec.Raw(info)
+    return msgspec.Raw(encode(members | dict.fromkeys(sorted(missing), _UNKNOWN)))
+
+
+_UNKNOWN = msgspec.Raw(b'"unknown"')
 
 
 def take_meta(message: Message, names: Collection[str]) -> Members | None:

@@ -80,7 +80,7 @@ class _Hello(NamedTuple):
 
 
 class _InputRequired(msgspec.Struct):
-    inputRequests: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict[str, msgspec.Raw])
+    inputRequests: dict[str, msgspec.Raw] | None = None
     requestState: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -91,9 +91,6 @@ class _InputRequest(msgspec.Struct):
 
 _decode_input_required = bounded(msgspec.json.Decoder(_InputRequired).decode)
 _decode_input_request = msgspec.json.Decoder(_InputRequest).decode
-
-_UNNAMED = msgspec.Raw(b'{"name":"unknown","version":"unknown"}')
-"""`serverInfo` of a server that does not identify itself, which the handshake demands."""
 
 
 class ModernServer:
@@ -141,7 +138,7 @@ class ModernServer:
         greeting: dict[str, object] = {
             "protocolVersion": choose_handshake(self._hello.version),
             "capabilities": msgspec.Raw(capabilities),
-            "serverInfo": about.get(meta.SERVER_INFO, _UNNAMED),
+            "serverInfo": meta.complete_name(about.get(meta.SERVER_INFO, b"")),
         }
         instructions = read_text(result.get("instructions"))
         if instructions:
@@ -176,6 +173,9 @@ class ModernServer:
             required = _read_input_required(answer)
             if required is None:
                 return to_handshake_result(request, answer, self._outputs)
+            if not required.inputRequests and required.requestState is msgspec.UNSET:
+                # Made again it would be the very same request, and might be executed once more.
+                return _refuse_demand(request)
             if rounds == MAX_ROUNDS:
                 return _give_up(request)  # nobody is asked in vain
             if required.inputRequests:
@@ -300,7 +300,7 @@ class ModernServer:
             meta.CAPABILITIES: msgspec.Raw(cross_capabilities(self._hello.capabilities)),
         }
         if read_members(self._hello.client_info):
-            envelope[meta.CLIENT_INFO] = self._hello.client_info
+            envelope[meta.CLIENT_INFO] = meta.complete_name(self._hello.client_info)
         if self._log_level:
             envelope[meta.LOG_LEVEL] = msgspec.Raw(encode(self._log_level))
         return envelope
@@ -321,6 +321,15 @@ def _answer(answer: Message) -> EraConversation[Message]:
     """A conversation that needs nobody."""
     yield from ()
     return answer
+
+
+def _refuse_demand(request: Message) -> Message:
+    return make_error(
+        request.raw_id,
+        LOCAL_ERROR,
+        "The server asked for more input and did not say what it wants. It may have begun with "
+        "the request. That is a fault of the server.",
+    )
 
 
 def _give_up(request: Message) -> Message:

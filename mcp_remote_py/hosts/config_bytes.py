@@ -38,7 +38,7 @@ def decode_config(content: bytes) -> tuple[bytes, str]:
             hint="Nothing was changed. Put a copy of the file in its place, or delete it, and run "
             "the command again.",
         )
-    if content.startswith(_UTF16_MARKS) or b"\0" in content[:4]:
+    if content.startswith(_UTF16_MARKS) or b"\0" in content[:2]:
         raise BrokenConfig("Hosts read UTF-8", "this file is stored as UTF-16", hint=_SAVE_AS_UTF8)
     mark = UTF8_MARK if content.startswith(UTF8_MARK) else b""
     try:

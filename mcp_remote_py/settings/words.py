@@ -25,6 +25,9 @@ CONTROL = lazy_pattern(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 _VARIABLE = lazy_pattern(r"\$\{([^{}]+)\}")
 _PRINTABLE_VARIABLE = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
+_SHELL_NAME = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_]*")
+_AROUND_NAME = lazy_pattern(r"^[a-z]+:|:-.*$")
+"""What a host writes in front of a name (`env:`), or behind it for where it is not set."""
 
 
 class UnsetVariable(UsageError):
@@ -40,6 +43,13 @@ class UnsetVariable(UsageError):
     def at_terminal(self, platform: str = sys.platform) -> Self:
         """The same error, for a person whose own environment is the one that counts."""
         name = self.variable or "NAME"
+        if _SHELL_NAME.fullmatch(name) is None:  # no shell can set it
+            name = _AROUND_NAME.sub("", name)
+            plain = name if _SHELL_NAME.fullmatch(name) else "TOKEN"
+            return self.with_hint(
+                f"That is how a host spells it. Write ${{{plain}}} here, with that variable set, "
+                'or the value in its place, as in --header "Authorization: Bearer TOKEN".'
+            )
         command = f'$env:{name}="…"' if platform == "win32" else f'export {name}="…"'
         return self.with_hint(
             f"Set it first: {command}, or write the value in its place, as in --header"

@@ -125,6 +125,22 @@ def test_what_knows_neither_keeps_its_first_refusal(name: str, first: str) -> No
 
 
 @pytest.mark.promise("E1")
+@pytest.mark.parametrize("version", ["2026-07-28", "2099-01-01"])
+def test_a_server_that_agrees_on_any_revision_keeps_its_session(version: str) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("initialize", result({"protocolVersion": version}))
+        stage.server.always("server/discover", refuse(404, -32600, read=False))
+        answer = await stage.ask(1, "initialize", {**INITIALIZE, "protocolVersion": version})
+        assert answer["result"] == {"protocolVersion": version}
+        assert stage.methods == ["initialize", "server/discover", "initialize"]
+        events = stage.server.events
+        assert "renew" not in events[len(events) - events[::-1].index("initialize") :]
+        assert len(stage.host.answers(1)) == 1
+
+    scene(play)
+
+
+@pytest.mark.promise("E1")
 def test_a_server_that_refuses_the_revision_by_name_is_asked_for_the_one_before_once() -> None:
     async def play(stage: Scene) -> None:
         stage.server.always("initialize", take_only("2025-06-18"))
@@ -600,6 +616,53 @@ def test_a_call_with_wrong_headers_is_made_again_after_a_look_at_the_tools(
         assert answer["result"]["content"] == []
         assert stage.methods.count("tools/call") == 2
         assert stage.methods.count("tools/list") == 2
+
+    scene(play)
+
+
+@pytest.mark.promise("E1", "E2")
+@pytest.mark.report("E1")
+@pytest.mark.parametrize("method", ["prompts/get", "resources/read", "completion/complete"])
+@pytest.mark.parametrize("status", [400, 404, 405, 410, 501])
+def test_an_error_of_a_modern_server_that_has_the_id_of_a_read_is_its_answer(
+    status: int, method: str
+) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("", be_modern)
+        stage.server.always(method, refuse(status, -32001))
+        await stage.shake_hands()
+        answer = await stage.ask(1, method, {"name": "x", "uri": "x:y"})
+        assert answer["error"] == {"code": -32001, "message": "no"}
+        assert stage.methods.count(method) == 1
+        assert stage.methods[-1] == "server/discover"  # which shows that the era is the same
+
+    scene(play)
+
+
+@pytest.mark.promise("E1", "E2")
+def test_a_read_finds_out_that_the_era_has_changed() -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("", be_modern)
+        await stage.shake_hands()
+        stage.server.always("", be_legacy)
+        stage.server.script("prompts/get", refuse(404, -32001))
+        answer = await stage.ask(1, "prompts/get", {"name": "x"})
+        assert "result" in answer
+        assert stage.methods.count("prompts/get") == 2
+
+    scene(play)
+
+
+@pytest.mark.promise("E2")
+def test_a_server_that_writes_null_behind_its_last_page_is_asked_for_it_once() -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("", be_modern)
+        stage.server.always("tools/list", result({**DONE, "tools": [], "nextCursor": None}))
+        stage.server.always("tools/call", refuse(400, -32020))
+        await stage.shake_hands()
+        answer = await stage.ask(1, "tools/call", {"name": "query", "arguments": {}})
+        assert answer["error"]["code"] == -32020
+        assert stage.methods.count("tools/list") == 1
 
     scene(play)
 

@@ -982,6 +982,11 @@ class TestRefusals:
                 "JSON is given in place of the server URL. Give the words of its args alone, "
                 "without commas and brackets.",
             ),
+            (
+                ["[::1]:8443/mcp"],
+                "The server URL does not begin with a scheme. Write it in full, for example "
+                "https://example.com/mcp.",
+            ),
             *(
                 (
                     argv,

@@ -55,6 +55,34 @@ def key(tmp_path: Path) -> str:
     return str(path)
 
 
+@pytest.mark.report("E7")
+@pytest.mark.parametrize(
+    ("others", "resource", "send", "warning"),
+    [
+        ([], "https://a.example/", True, "it is taken for --resource. Write --resource."),
+        (["--resource", "https://b.example/"], "https://b.example/", True, "another option."),
+        (["--disable-resource-parameter"], None, False, "another option."),
+    ],
+)
+def test_a_resource_among_the_parameters_is_taken_with_a_warning_as_npm_takes_it(
+    others: list[str], resource: str | None, send: bool, warning: str
+) -> None:
+    words = [
+        "--authorize-param",
+        "resource=https://a.example/",
+        "--authorize-param",
+        "prompt=login",
+    ]
+    settings, said = run(*words, *others)
+    assert isinstance(settings, ProxySettings), said
+    sign_in = settings.sign_in
+    assert (sign_in.resource, sign_in.send_resource) == (resource, send)
+    assert sign_in.authorize_parameters == (("prompt", "login"),)
+    assert "--authorize-param sets resource" in said
+    assert said.endswith(f"{warning}\n")
+    assert sign_in_of(*words[:2]).sign_in.authorize_parameters == ()
+
+
 def test_a_person_signs_in_where_nothing_else_is_said() -> None:
     assert sign_in_of().sign_in.unattended is None
 

@@ -256,9 +256,13 @@ def test_where_nothing_is_to_be_taken_params_are_their_own_bytes(params: bytes) 
     assert take(params, {"x", "y"}) == params
 
 
-@pytest.mark.parametrize("params", [b"[ 1 ]", b"null", b"5", b'"a"'])
+@pytest.mark.parametrize("params", [b"[ 1 ]", b"5", b'"a"'])
 def test_what_is_not_an_object_gets_no_meta(params: bytes) -> None:
     assert put(params, TAG) == params
+
+
+def test_params_that_are_null_are_params_without_members() -> None:
+    assert put(b"null", TAG) == put(b"{}", TAG)
 
 
 @pytest.mark.promise("E1", "E2", "E3")
@@ -307,7 +311,7 @@ def test_what_a_request_of_the_modern_era_carries_can_be_taken_from_it() -> None
     assert take(b'{"_meta":{%b}}' % own, REQUEST_MEMBERS) == b"{}"
 
 
-@pytest.mark.parametrize("level", [b"null", b"5", b"{}", b'""'])
+@pytest.mark.parametrize("level", [b"5", b"{}", b'""'])
 def test_a_level_that_is_not_one_hides_no_version(level: bytes) -> None:
     line = b'{"id":1,"method":"a","params":{"_meta":{"%b":"2026-07-28","%b":%b}}}' % (
         b"io.modelcontextprotocol/protocolVersion",

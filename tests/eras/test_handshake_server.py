@@ -107,7 +107,9 @@ class Session:
             PREFIX + "protocolVersion": "2026-07-28",
             PREFIX + "clientCapabilities": CAPABILITIES,
         }
-        self.host({"id": request_id, "method": method, "params": {**(params or {}), "_meta": meta}})
+        params = params or {}
+        params = {**params, "_meta": meta | params.get("_meta", {})}
+        self.host({"id": request_id, "method": method, "params": params})
 
     def answer(self, request_id: object, result: Json) -> None:
         self.say({"id": request_id, "result": result})
@@ -157,6 +159,123 @@ def test_a_question_never_ends_a_request_that_cannot_be_tried_again(method: str)
     session.question("q")
     assert session.to_host == []
     assert session.to_server[-1]["error"]["code"] == -32601
+
+
+@pytest.mark.promise("E3", "R3")
+def test_progress_has_the_token_of_the_try_that_the_host_waits_for() -> None:
+    session = Session()
+    session.ask(1, "tools/call", {"name": "a", "_meta": {"progressToken": 1}})
+    at_server = session.to_server[-1]["id"]
+
+    def tell(progress: int) -> list[Json]:
+        session.to_host.clear()
+        params = {"progressToken": 1, "progress": progress}
+        session.say({"method": "notifications/progress", "params": params})
+        return [one["params"] for one in session.to_host]
+
+    assert tell(1) == [{"progressToken": 1, "progress": 1}]
+    session.related["q"] = at_server
+    session.question("q")
+    asked = session.to_host[-1]["result"]
+    assert tell(2) == []  # nothing is under way for the host
+    answers = {key: {"action": "accept"} for key in asked["inputRequests"]}
+    again: Json = {"requestState": asked["requestState"], "inputResponses": answers}
+    session.ask(2, "tools/call", {"name": "a", "_meta": {"progressToken": "two"}, **again})
+    assert tell(3) == [{"progressToken": "two", "progress": 3}]
+    session.question("q2")
+    session.retry(3, session.to_host[-1]["result"])
+    assert tell(4) == []  # this try did not ask for it
+
+
+@pytest.mark.promise("E3")
+def test_a_change_within_a_resource_is_told_to_who_has_subscribed_to_that() -> None:
+    session = Session()
+    for number, uri in enumerate(("file:///dir", "note://all"), 1):
+        session.ask(
+            number, "subscriptions/listen", {"notifications": {"resourceSubscriptions": [uri]}}
+        )
+        session.answer(session.to_server[-1]["id"], {})
+
+    def told_of(uri: str) -> list[object]:
+        session.to_host.clear()
+        session.say({"method": "notifications/resources/updated", "params": {"uri": uri}})
+        return [one["params"]["_meta"][PREFIX + "subscriptionId"] for one in session.to_host]
+
+    assert told_of("file:///dir") == [1]
+    assert told_of("file:///dir/a.txt") == [1]
+    assert told_of("note://all#3") == [2]
+    assert told_of("note://all?page=2") == [2]
+    assert told_of("file:///directory") == told_of("note://") == []
+
+
+UNNAMED: Json = {"name": "unknown", "version": "unknown"}
+
+
+@pytest.mark.promise("E3")
+@pytest.mark.parametrize(
+    ("info", "named"),
+    [
+        ({"name": "s", "version": "1", "x": 1.0}, {"name": "s", "version": "1", "x": 1.0}),
+        ({"name": "s", "version": None}, {"name": "s", "version": "unknown"}),
+        ({}, UNNAMED),
+        (None, None),
+        ("s", None),
+    ],
+)
+def test_a_host_can_read_whatever_an_older_server_says_of_itself(info: object, named: Json) -> None:
+    session = Session()
+    session.server = HandshakeServer(b"k" * 32, lambda _: None)
+    capabilities: Json = {"tools": None, "logging": {}}
+    session.ask(1, "server/discover")
+    hello = {"capabilities": capabilities, "serverInfo": info, "instructions": None}
+    session.answer(session.to_server[-1]["id"], hello)
+    result = session.to_host[-1]["result"]
+    assert result["capabilities"] == {"logging": {}}
+    assert "instructions" not in result
+    assert result.get("_meta", {}).get(PREFIX + "serverInfo") == named
+
+
+@pytest.mark.promise("E3")
+@pytest.mark.parametrize(
+    ("info", "named"),
+    [
+        (b'{"name":"h" ,"version":"1"}', {"name": "h", "version": "1"}),
+        (b'{"name":"h"}', {"name": "h", "version": "unknown"}),
+        (b"null", UNNAMED),
+        (b'"h"', UNNAMED),
+    ],
+)
+def test_a_client_that_does_not_name_itself_is_named_as_the_handshake_wants(
+    info: bytes, named: Json
+) -> None:
+    server = HandshakeServer(b"k" * 32, lambda _: None)
+    line = (
+        b'{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"%bprotocolVersion"'
+        b':"2026-07-28","%bclientCapabilities":{},"%bclientInfo":%b}}}'
+    ) % (*(PREFIX.encode(),) * 3, info)
+    (sent,) = show(server.from_host(parse_message(line), NOW))
+    assert json.loads(sent.line)["params"]["clientInfo"] == named
+
+
+@pytest.mark.promise("E3")
+@pytest.mark.parametrize(
+    "wanted", [None, {"resourceSubscriptions": None, "toolsListChanged": None}]
+)
+def test_a_filter_that_is_null_or_has_null_wants_nothing(wanted: Json | None) -> None:
+    session = Session()
+    session.ask(1, "subscriptions/listen", {"notifications": wanted})
+    (told,) = session.to_host
+    assert told["method"] == "notifications/subscriptions/acknowledged"
+    assert told["params"]["notifications"] == {}
+
+
+@pytest.mark.promise("E3")
+def test_a_log_level_that_is_null_is_none() -> None:
+    session = Session()
+    meta = {PREFIX + "logLevel": None}
+    session.ask(1, "tools/call", {"name": "a", "_meta": meta})
+    assert session.to_host == []
+    assert session.to_server[-1]["params"] == {"name": "a"}
 
 
 @pytest.mark.promise("E3")
@@ -578,13 +697,14 @@ def test_an_error_that_asks_for_a_url_is_played_out_unless_it_is_long(
             b'{"sampling":{},"elicitation":{"url":1e999}}',
             {"sampling", "elicitation", "elicitation.url"},
         ),
+        (b'{"sampling":null,"elicitation":{"url":null},"roots":{}}', {"elicitation", "roots"}),
         (b'{"sampling":{"x":' + b"1" * 5000 + b"}}", {"sampling"}),
         (b'{"sampling":[%b0]}' % (b"0," * MAX_PARTS), set[str]()),
         (b"[" * 100_000, set[str]()),
         (b"[" * 20_000, set[str]()),
         (b'{"a"', set[str]()),
     ],
-    ids=["none", "modes", "long number", "many parts", "deeper", "deep", "broken"],
+    ids=["none", "modes", "null", "long number", "many parts", "deeper", "deep", "broken"],
 )
 def test_capabilities_are_read_whatever_they_are(capabilities: bytes, names: set[str]) -> None:
     assert declared_names(capabilities) == names

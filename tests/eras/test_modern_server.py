@@ -175,6 +175,22 @@ def test_a_server_that_says_nothing_of_itself_announces_nothing(result: Json) ->
 
 
 @pytest.mark.promise("E2")
+@pytest.mark.parametrize(
+    ("info", "named"),
+    [
+        (None, {"name": "unknown", "version": "unknown"}),
+        ([], {"name": "unknown", "version": "unknown"}),
+        ({"name": "s"}, {"name": "s", "version": "unknown"}),
+        ({"name": 7, "version": "1", "x": 1.0}, {"name": "unknown", "version": "1", "x": 1.0}),
+    ],
+)
+def test_a_server_is_named_as_the_handshake_wants(info: Json, named: Json) -> None:
+    about = {"io.modelcontextprotocol/serverInfo": info}
+    _, greeting = greet({"supportedVersions": [MODERN], "_meta": about})
+    assert greeting["serverInfo"] == named
+
+
+@pytest.mark.promise("E2")
 def test_a_number_too_long_for_python_is_handed_on_and_does_no_harm() -> None:
     server = ModernServer(INITIALIZE)
     number = b"9" * 5000
@@ -229,16 +245,54 @@ def test_what_the_host_calls_a_state_is_not_taken_for_one_of_the_server() -> Non
     request = request_of("tools/call", {"name": "a", "requestState": "own", "inputResponses": {}})
     conversation = server.serve(request)
     next(conversation)
-    conversation.send(result_of(request, {"resultType": "input_required"}))
-    step = conversation.send(None)
+    wants: Json = {"inputRequests": {"q": {"method": "roots/list"}}}
+    conversation.send(result_of(request, {"resultType": "input_required", **wants}))
+    step = conversation.send((make_result(b"1", b'{"roots":[]}'),))
     assert isinstance(step, Exchange)
-    assert json.loads(step.request.params).keys() == {"name", "_meta"}
+    params = json.loads(step.request.params)
+    assert params.keys() == {"name", "_meta", "inputResponses"}
+    assert params["inputResponses"] == {"q": {"roots": []}}
+
+
+@pytest.mark.promise("E2", "R5")
+@pytest.mark.parametrize("members", [{}, {"inputRequests": None}, {"inputRequests": {}}])
+def test_a_demand_for_nothing_is_not_made_again_as_the_same_request(members: Json) -> None:
+    server, _ = greet({"supportedVersions": [MODERN]})
+    request = request_of("tools/call", {"name": "pay"})
+    conversation = server.serve(request)
+    next(conversation)
+    with pytest.raises(StopIteration) as end:
+        conversation.send(result_of(request, {"resultType": "input_required", **members}))
+    error = json.loads(end.value.value.raw)["error"]
+    assert error["message"] == (
+        "The server asked for more input and did not say what it wants. It may have begun with "
+        "the request. That is a fault of the server."
+    )
+
+
+@pytest.mark.promise("E2")
+def test_a_server_that_writes_null_for_no_questions_is_asked_again() -> None:
+    server, _ = greet({"supportedVersions": [MODERN]})
+    request = request_of("tools/call", {"name": "slow"})
+    conversation = server.serve(request)
+    next(conversation)
+    demand: Json = {"resultType": "input_required", "inputRequests": None, "requestState": "s"}
+    assert conversation.send(result_of(request, demand)) == Pause(1)
+
+
+@pytest.mark.promise("E2")
+def test_params_that_are_null_are_none() -> None:
+    server, _ = greet({"supportedVersions": [MODERN]})
+    line = b'{"jsonrpc":"2.0","id":1,"method":"tools/list","params":null}'
+    step = next(server.serve(parse_message(line)))
+    assert isinstance(step, Exchange)
+    assert json.loads(step.request.params).keys() == {"_meta"}
 
 
 @pytest.mark.promise("E2")
 @pytest.mark.parametrize(
     "members",
-    [{"inputRequests": []}, {"inputRequests": "a"}, {"inputRequests": None}],
+    [{"inputRequests": []}, {"inputRequests": "a"}],
 )
 def test_a_demand_for_input_that_cannot_be_read_ends_the_request(members: Json) -> None:
     server, _ = greet({"supportedVersions": [MODERN]})
@@ -446,7 +500,7 @@ plans = st.builds(
                 max_size=3,
             ),
             st.none() | states,
-        ),
+        ).filter(lambda one: one.methods or one.state is not None),
         max_size=3,
     ),
     st.booleans(),

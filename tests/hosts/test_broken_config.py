@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_remote_py.hosts.config_bytes import MAX_CONFIG_BYTES
+from mcp_remote_py.hosts.config_bytes import MAX_CONFIG_BYTES, decode_config
 from mcp_remote_py.hosts.config_text import (
     BrokenConfig,
     Form,
@@ -255,6 +255,11 @@ def test_the_file_is_named() -> None:
     assert (type(named), named.line, named.column) == (BrokenConfig, 2, 1)
     whole = BrokenConfig("Hosts read UTF-8", "it is not").in_file("/x/mcp.json")
     assert whole.cause == "/x/mcp.json: Hosts read UTF-8, but it is not."
+
+
+def test_a_nul_in_a_short_text_is_not_taken_for_utf_16() -> None:
+    content = b'a="\0"'
+    assert decode_config(content) == (b"", content.decode())  # what is wrong with it TOML says
 
 
 @pytest.mark.parametrize("form", Form)

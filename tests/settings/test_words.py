@@ -247,6 +247,23 @@ class TestNumbers:
 
 
 @pytest.mark.parametrize(
+    ("spelled", "plain"),
+    [
+        ("env:TOKEN2", "TOKEN2"),
+        ("TOKEN2:-none", "TOKEN2"),
+        ("input:my-id", "TOKEN"),
+        ("a.b", "TOKEN"),
+    ],
+)
+def test_a_variable_that_no_shell_can_set_is_told_in_our_spelling(spelled: str, plain: str) -> None:
+    error = UnsetVariable("It is not set.").named(spelled).at_terminal("linux")
+    assert error.sentence() == (
+        f"It is not set. That is how a host spells it. Write ${{{plain}}} here, with that variable "
+        'set, or the value in its place, as in --header "Authorization: Bearer TOKEN".'
+    )
+
+
+@pytest.mark.parametrize(
     ("platform", "command"), [("linux", 'export TOKEN="…"'), ("win32", '$env:TOKEN="…"')]
 )
 def test_how_a_variable_is_set_is_told_by_system(platform: str, command: str) -> None:

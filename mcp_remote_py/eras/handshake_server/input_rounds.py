@@ -46,7 +46,9 @@ from mcp_remote_py.jsonrpc import (
     Message,
     Payload,
     make_error,
+    make_notification,
     make_result,
+    read_id,
 )
 
 INPUT_PATIENCE = 600.0
@@ -253,6 +255,23 @@ class InputRounds:
         for call in (*self._calls.values(), *self._suspended.values()):
             call.waiting = deque(one for one in call.waiting if one.key != key)
             call.asked = {name: one for name, one in call.asked.items() if one.key != key}
+
+    def take_progress(self, progress: Message) -> list[Effect]:
+        """Progress under the token of the host's last try, which need not be that of its first.
+
+        While the host is asked for input, it waits for nothing that could have progress.
+        """
+        token = read_id(progress.members.get("progressToken"))
+        for call in self._calls.values():
+            if call.host is not call.first and token == read_id(
+                meta.read_progress_token(call.first)
+            ):
+                wanted = call.host and meta.read_progress_token(call.host)
+                if wanted is None:
+                    return []
+                told = {**progress.members, "progressToken": wanted}
+                return [ToHost(make_notification(progress.method, told))]
+        return [ToHost(progress)]
 
     def _suspend(self, call: Call, request: Message, now: float) -> list[Effect]:
         """Ends the host's `request` with what the server asked so far."""

@@ -32,4 +32,5 @@ def declared_names(capabilities: bytes) -> set[str]:
     """The capabilities that a client declares, by name; elicitation by its modes as well."""
     declared = decode_object(capabilities)
     modes = as_object(declared.get("elicitation"))
-    return {*declared, *(f"elicitation.{mode}" for mode in modes)}
+    names = {name for name, one in declared.items() if one is not None}
+    return names | {f"elicitation.{mode}" for mode, one in modes.items() if one is not None}

@@ -27,12 +27,13 @@ from mcp_remote_py.eras.handshake_server.own_ids import RequestMaker, is_own
 from mcp_remote_py.eras.handshake_server.subscriptions import Subscriptions
 from mcp_remote_py.eras.modern_server import LOG_LEVELS
 from mcp_remote_py.eras.results import complete_result
-from mcp_remote_py.json_text import Members, encode, read_members, read_text
+from mcp_remote_py.json_text import Members, encode, read_members, read_string, read_text
 from mcp_remote_py.jsonrpc import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
     Kind,
     Message,
+    is_object,
     make_notification,
     make_result,
     pass_error,
@@ -71,6 +72,8 @@ class HandshakeServer:
         """Notifications that wait for the handshake."""
         self._handshake: Hashable = None
         self._hello: Members | None = None
+        self._server_info = msgspec.Raw(b"")
+        """Empty where the server does not name itself."""
         self._declared: set[str] = set()
         self._offered: Members = {}
 
@@ -140,7 +143,7 @@ class HandshakeServer:
         params = {
             "protocolVersion": msgspec.Raw(encode(NEWEST_HANDSHAKE)),
             "capabilities": msgspec.Raw(encode(self._offered)),
-            "clientInfo": msgspec.Raw(envelope.client_info or b'{"name":"unknown","version":"0"}'),
+            "clientInfo": meta.complete_name(envelope.client_info),
         }
         request = self._requests.make("initialize", params)
         self._handshake = request.key
@@ -193,6 +196,8 @@ class HandshakeServer:
         if answer.is_error:
             return _fail_all(held.values(), answer)
         self._hello = answer.members
+        info = self._hello.get("serverInfo", msgspec.Raw(b""))
+        self._server_info = meta.complete_name(info) if is_object(info) else msgspec.Raw(b"")
         self._level = len(LOG_LEVELS)
         untold, self._untold = self._untold, []
         effects: list[Effect] = [notify_server("notifications/initialized"), *untold]
@@ -218,6 +223,8 @@ class HandshakeServer:
         if method == "notifications/cancelled":
             self._rounds.drop_question(cancelled_key(notification))
             return []
+        if method == "notifications/progress":
+            return self._rounds.take_progress(notification)
         heard = self._subscriptions.hear(notification)
         return [ToHost(notification)] if heard is None else heard
 
@@ -253,17 +260,16 @@ class HandshakeServer:
             "supportedVersions": msgspec.Raw(encode([MODERN])),
             "capabilities": msgspec.Raw(capabilities),
         }
-        if "instructions" in hello:
+        if read_string(hello.get("instructions")) is not None:
             members["instructions"] = hello["instructions"]
         return complete_result("server/discover", members)
 
     def _identify(self, effects: list[Effect], answer: Message | None = None) -> list[Effect]:
         """With the server's name in each result, as 2026-07-28 has it (basic/index, "_meta")."""
-        info = (self._hello or {}).get("serverInfo")
-        if info is None:
+        if not self._server_info:
             return effects
         return [
-            ToHost(meta.name_server_in(effect.message, info, answer))
+            ToHost(meta.name_server_in(effect.message, self._server_info, answer))
             if isinstance(effect, ToHost) and effect.message.kind is Kind.RESPONSE
             else effect
             for effect in effects

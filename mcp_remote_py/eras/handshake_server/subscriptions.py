@@ -24,10 +24,10 @@ class _Filter(msgspec.Struct):
     toolsListChanged: object = False
     promptsListChanged: object = False
     resourcesListChanged: object = False
-    resourceSubscriptions: list[str] = msgspec.field(default_factory=list[str])
+    resourceSubscriptions: list[str] | None = None
 
 
-_decode_filter = bounded(msgspec.json.Decoder(_Filter).decode)
+_decode_filter = bounded(msgspec.json.Decoder(_Filter | None).decode)
 
 
 class _Subscription:
@@ -59,14 +59,14 @@ class Subscriptions:
     def listen(self, message: Message) -> list[Effect]:
         """A `subscriptions/listen`."""
         try:
-            wanted = _decode_filter(message.members.get("notifications", b"{}"))
+            wanted = _decode_filter(message.members.get("notifications", b"null")) or _Filter()
         except UNREADABLE:
             text = "`notifications` is not a notification filter."
             return refuse(message, INVALID_PARAMS, text)
         subscription = self._all[message.key] = _Subscription(message, wanted)
         effects: list[Effect] = []
         offered = self._announces("resources", "subscribe")
-        for uri in wanted.resourceSubscriptions if offered else ():
+        for uri in (wanted.resourceSubscriptions or ()) if offered else ():
             if self._is_subscribed(uri):
                 subscription.uris.add(uri)
                 continue
@@ -144,11 +144,15 @@ class Subscriptions:
         method = notification.method
         if method not in _CHANGED and method != "notifications/resources/updated":
             return None
-        return [
-            ToHost(_tag(notification, one.request))
-            for one in self._all.values()
-            if one.acknowledged and _asks_for(one, notification)
-        ]
+        return [ToHost(_tag(notification, one.request)) for one in self._wanting(notification)]
+
+    def _wanting(self, notification: Message) -> list[_Subscription]:
+        acknowledged = [one for one in self._all.values() if one.acknowledged]
+        member = _CHANGED.get(notification.method)
+        if member is not None:
+            return [one for one in acknowledged if _wants(one, member)]
+        uri = read_text(notification.members.get("uri"))
+        return [one for one in acknowledged if _is_within(uri, one.uris)]
 
     def end(self) -> list[Effect]:
         """Ends them gracefully."""
@@ -179,8 +183,12 @@ def _wants(subscription: _Subscription, member: str) -> bool:
     return getattr(subscription.wanted, member) is True
 
 
-def _asks_for(subscription: _Subscription, notification: Message) -> bool:
-    member = _CHANGED.get(notification.method)
-    if member is not None:
-        return _wants(subscription, member)
-    return read_text(notification.members.get("uri")) in subscription.uris
+def _is_within(uri: str, subscribed: set[str]) -> bool:
+    """Whether it is one of these or a part of one, of which a server may tell as well.
+
+    (`ResourceUpdatedNotificationParams` in the schema of both revisions.)
+    """
+    return any(
+        uri == one or uri.startswith((one.rstrip("/") + "/", one + "#", one + "?"))
+        for one in subscribed
+    )
