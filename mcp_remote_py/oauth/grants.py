@@ -44,6 +44,7 @@ from mcp_remote_py.oauth.token_exchange import Parameters, TokenExchange, reques
 from mcp_remote_py.oauth.tokens import (
     INVALID_TARGET,
     REQUEST_HINTS,
+    TRY_LATER,
     TokenAnswer,
     TokenError,
     name_request_error,
@@ -243,7 +244,14 @@ def exchange_code(
         "resource": credential.resource,
     }
     grant = "authorization_code"
-    answer = yield from request_tokens(credential, grant, parameters, now, patience=CONSENT_TIMEOUT)
+    patience = CONSENT_TIMEOUT
+    try:
+        answer = yield from request_tokens(credential, grant, parameters, now, patience=patience)
+    except TokenError as error:
+        if error.hint != TRY_LATER:
+            raise
+        hint = f"A consent is good for one request. Sign in again later: {LOGIN_COMMAND}."
+        raise error.with_hint(hint) from None
     return add_tokens(credential, answer, now)
 
 

@@ -67,6 +67,7 @@ _TIMED_ERRORS = frozenset({"invalid_client", "invalid_grant", "invalid_request"}
 CLOCK_HINT = "Check this machine's clock."
 _SKEW_HINT = "Set this machine's clock; if it is right, tell whoever runs that server."
 NOTHING_LOST = "Nothing that is stored is lost"
+TRY_LATER = f"{NOTHING_LOST}: try again later."
 _CLIENT_HINT = "Check --static-oauth-client-info; a client we registered ourselves is replaced."
 
 INVALID_SCOPE, INVALID_TARGET = "invalid_scope", "invalid_target"
@@ -279,7 +280,7 @@ def parse_refusal(
         hint = _SKEW_HINT
     return (GrantRefused if definite else TokenError)(
         cause,
-        hint=hint or f"{NOTHING_LOST}: try again later.",
+        hint=hint or TRY_LATER,
         error=error,
         description=description,
         status=status,

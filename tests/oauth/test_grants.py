@@ -516,12 +516,15 @@ def test_the_servers_nonce_is_sent_once_and_with_another_proof_of_the_client() -
         play(exchange_code(BOUND, CODE, VERIFIER, NOW), Script(WANTS_NONCE, WANTS_NONCE))
 
 
+CONSENT_IS_GONE = "A consent is good for one request. Sign in again later: mcp-remote-py login URL."
+
+
 @pytest.mark.promise("A3")
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
-        (WANTS_NONCE._replace(headers={}), "Nothing that is stored is lost: try again later."),
-        (WANTS_NONCE._replace(status=500), "Nothing that is stored is lost: try again later."),
+        (WANTS_NONCE._replace(headers={}), CONSENT_IS_GONE),
+        (WANTS_NONCE._replace(status=500), CONSENT_IS_GONE),
         (
             WANTS_NONCE._replace(body=b'{"error":"invalid_dpop_proof"}'),
             "Check this machine's clock.",
