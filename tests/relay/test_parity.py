@@ -205,6 +205,12 @@ async def log_level(client: Client, _: Ear) -> object:
     return await client.set_logging_level("debug")  # pyright: ignore[reportDeprecated]
 
 
+async def asked_unasked(_: Client, ear: Ear) -> object:
+    """The server asks for roots by itself a moment later, and logs that it has them."""
+    await ear.wait_for(2)
+    return None
+
+
 async def changed_roots(client: Client, _: Ear) -> object:
     """A notification of the client, and the server may ask what is new."""
     return await client.send_roots_list_changed()  # pyright: ignore[reportDeprecated]
@@ -260,6 +266,7 @@ SESSION: dict[str, Case] = {
 
 EVERYTHING: dict[str, Case] = {
     "handshake": handshake,
+    "what it asks by itself": asked_unasked,
     "tools, all pages": all_pages,
     "echo": call("echo", {"message": "hello"}),
     "sum": call("get-sum", {"a": 1.5, "b": 2}),
