@@ -285,6 +285,8 @@ class WildServer:
         self._threads: list[threading.Thread] = []
         self._host = host
         self.port = 0
+        self._held: socket.socket | None = None
+        """Keeps the port of a server that is away: it is not to become another test's."""
         self._listener = self._bind()
 
     @property
@@ -309,6 +311,7 @@ class WildServer:
         trace: TracebackType | None,
     ) -> None:
         self.kill()
+        self._release()
         if error is None and self.failures:
             raise self.failures[0]
 
@@ -332,6 +335,7 @@ class WildServer:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._hold()
         with self._change:
             connections = list(self._connections)
             self._streams.clear()
@@ -342,8 +346,20 @@ class WildServer:
             thread.join(PATIENCE)
         self._threads.clear()
 
+    def _hold(self) -> None:
+        self._release()
+        self._held = socket.socket()
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._held.bind((self._host, self.port))  # nobody listens: who connects is refused
+
+    def _release(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
     def restart(self) -> None:
         """Lives again after `kill`, on the same port, knowing nothing."""
+        self._release()
         self.stopped = threading.Event()
         self._listener = self._bind()
 
