@@ -12,7 +12,7 @@ from mcp_remote_py.eras.era_detection import HEADER_MISMATCH, error_code
 from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.errors import ExchangeError
 from mcp_remote_py.json_text import Members
-from mcp_remote_py.jsonrpc import Message, make_request
+from mcp_remote_py.jsonrpc import NULL, Message, make_request
 from mcp_remote_py.tools import called_tool
 
 logger = logging.getLogger("mcp_remote_py.bridge")
@@ -45,7 +45,7 @@ async def relearn(
             logger.info("The headers for %s have changed; trying again.", called_tool(call))
             return True
         cursor = answer.members.get("nextCursor")
-        if cursor is None or bytes(cursor) == b"null":
+        if cursor is None or cursor == NULL:
             break
         params = {**params, "cursor": cursor}
     return parameters.headers(call) != before

@@ -11,6 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from mcp_remote_py.json_text import encode, read_members
+from mcp_remote_py.jsonrpc import NULL
 
 CROSSING_EXTENSIONS = frozenset(
     {
@@ -23,9 +24,6 @@ CROSSING_EXTENSIONS = frozenset(
 
 _ERA_BOUND = ("tasks",)
 """In 2025-11-25 a capability, in 2026-07-28 an extension whose messages are others (SEP-2663)."""
-
-_NONE = msgspec.Raw(b"null")
-"""What some libraries write for a capability that is not there; the SDKs refuse it."""
 
 INPUT_CAPABILITY = {
     "elicitation/create": "elicitation",
@@ -40,9 +38,8 @@ def cross_capabilities(capabilities: bytes) -> bytes:
     members = read_members(capabilities)
     if members is None:
         return b"{}"
-    members = {
-        name: one for name, one in members.items() if name not in _ERA_BOUND and one != _NONE
-    }
+    # Some libraries write null for a capability that is not there; the SDKs refuse it.
+    members = {name: one for name, one in members.items() if name not in _ERA_BOUND and one != NULL}
     extensions = read_members(members.pop("extensions", b"")) or {}
     crossing = {name: one for name, one in extensions.items() if name in CROSSING_EXTENSIONS}
     if crossing:

@@ -12,7 +12,7 @@ import msgspec
 
 from mcp_remote_py.bounds import LONG_BYTES
 from mcp_remote_py.json_text import Members, encode, read_members, read_string, read_text
-from mcp_remote_py.jsonrpc import Kind, Message, Payload, make_result
+from mcp_remote_py.jsonrpc import NULL, Kind, Message, Payload, make_result
 
 META_PREFIX = "io.modelcontextprotocol/"
 VERSION = META_PREFIX + "protocolVersion"
@@ -75,10 +75,7 @@ def _read_meta(meta: msgspec.Raw | bytes) -> Members | None:
 
 def _read_level(value: msgspec.Raw | None) -> str:
     """The level; what is neither string nor null as it stands, so that somebody can refuse it."""
-    return "" if value is None or value == _NULL else read_text(value) or bytes(value).decode()
-
-
-_NULL = msgspec.Raw(b"null")
+    return "" if value is None or value == NULL else read_text(value) or bytes(value).decode()
 
 
 def names_its_version(message: Message) -> bool:

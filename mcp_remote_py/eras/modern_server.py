@@ -44,6 +44,7 @@ from mcp_remote_py.json_text import (
 from mcp_remote_py.jsonrpc import (
     INVALID_PARAMS,
     LOCAL_ERROR,
+    NULL,
     Message,
     Payload,
     make_error,
@@ -204,7 +205,7 @@ class ModernServer:
         responses: dict[str, msgspec.Raw | Tree] = {}
         for key, question, answer in zip(wanted, questions, answers, strict=True):
             if not answer.is_error:
-                responses[key] = msgspec.Raw(b"null") if answer.payload is None else answer.payload
+                responses[key] = NULL if answer.payload is None else answer.payload
             elif question.method == "elicitation/create":
                 # Nobody can be asked: for the server that is a person who closed the question.
                 responses[key] = msgspec.Raw(b'{"action":"cancel"}')
